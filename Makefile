@@ -1,0 +1,45 @@
+# The few commands people type. Everything happens in .venv; nothing outside the checkout is touched,
+# except Debian packages that `make test` may install when it runs as root.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.PHONY: help demo test check lint types layers bench clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.demo: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Préau needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make demo PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Préau and Synapse into $(VENV) (half a minute the first time) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.demo
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.demo ## Two federated académies on this machine; ARGS="--check" plays the story
+	@$(BIN)/preau demo $(ARGS)
+
+check: $(VENV)/.dev ## Style, types, layers: seconds
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > $(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
+	@echo "check: style, types and layers hold"
+
+test: $(VENV)/.dev ## The checks and the whole suite; installs what it needs where it may
+	@bash tests/needs.sh
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.dev ## Measures the budgets of the design and writes docs/benchmarks.md
+	@bash tests/needs.sh
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+clean: ## Removes what the commands above made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Two académies on one machine: `make demo`."""

@@ -1,0 +1,1 @@
+"""The homeserver behind one typed adapter; the only place that imports nio."""

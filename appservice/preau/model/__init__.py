@@ -1,0 +1,1 @@
+"""Nouns: people, schools, rooms, decisions. Frozen, slotted, pure; the standard library only."""

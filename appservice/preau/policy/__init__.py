@@ -1,0 +1,1 @@
+"""Decisions as pure functions of model values; no clock, no I/O, nothing but the standard library."""

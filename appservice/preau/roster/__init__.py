@@ -1,0 +1,1 @@
+"""The ministry's files → model; the only place that parses roster files."""

@@ -1,0 +1,1 @@
+"""What we remember: SQLAlchemy Core on SQLite or PostgreSQL; the only place that knows SQL."""

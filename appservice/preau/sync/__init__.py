@@ -1,0 +1,1 @@
+"""Wanted − actual = plan → effects; events → repair."""
