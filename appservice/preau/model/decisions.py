@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from preau.model.ids import DivisionCode, PersonId, Uai, UserId
-from preau.model.people import Function
+from preau.model.people import Function, PersonName
 from preau.model.rooms import RoomKey
 
 
@@ -58,6 +58,7 @@ class Appointment:
     ``holder`` is a person of this académie or a user of another one. ``role`` is a `Function` for staff whom no
     register names (AED, AESH, administration, substitutes), else a `Mandate`. ``division`` narrows it to one class,
     ``scope`` names the association (``fcpe``) or the shared room. It is in force from ``since`` until ``until``.
+    ``name`` is given where no roster names the holder.
     """
 
     id: int
@@ -69,6 +70,7 @@ class Appointment:
     appointed_by: str
     since: datetime
     until: datetime | None
+    name: PersonName | None = None
 
 
 class Restriction(StrEnum):

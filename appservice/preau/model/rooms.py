@@ -25,6 +25,7 @@ class RoomKind(StrEnum):
     INTER_ACADEMY = "inter_academy"
     SPACE_ACADEMY = "space_academy"
     SPACE_SCHOOL = "space_school"
+    SPACE_LEVEL = "space_level"
     SPACE_DIVISION = "space_division"
     SPACE_ASSOCIATION = "space_association"
 

@@ -25,9 +25,16 @@ class StateKey(NamedTuple):
     key: str = ""
 
 
+class Seat(NamedTuple):
+    """A wanted member's place in a room: their power level, and which circle of people puts them there."""
+
+    level: int
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class WantedRoom:
-    """A room that policy wants. ``members`` maps each wanted member to their power level; the bot is not among them.
+    """A room that policy wants. ``members`` maps each wanted member to their seat; the bot is not among them.
 
     ``parent`` is the space it hangs in. The room's state events follow from this and the kind: `preau.policy.powers`.
     """
@@ -36,7 +43,7 @@ class WantedRoom:
     name: str
     topic: str
     parent: RoomKey | None
-    members: Mapping[UserId, int]
+    members: Mapping[UserId, Seat]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,180 @@
+"""Who stands where in a school: the sets of people that the room table speaks of.
+
+Court overrides, consents and appointments are applied here, once, so that no rule further up can forget them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from preau.model.choices import SchoolChoices
+from preau.model.decisions import Appointment, ConsentTopic, Decisions, Mandate, Restriction
+from preau.model.ids import DivisionCode, PersonId, UserId
+from preau.model.people import STAFF, Function, GuardianLevel
+from preau.model.snapshot import Guardianship, Snapshot
+from preau.policy.rooms import Circle
+
+Holder: TypeAlias = PersonId | UserId
+"""A person of this académie, or a user of another one."""
+
+_BY_FUNCTION = {
+    Function.DIRECTION: Circle.DIRECTION,
+    Function.DIRECTION_DELEGATE: Circle.DELEGATES,
+    Function.ADMINISTRATION: Circle.ADMINISTRATION,
+    Function.SCHOOL_LIFE: Circle.SCHOOL_LIFE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Circles:
+    """The people of one school by circle and scope.
+
+    ``functions`` says what each person with a place in the school is; ``legal`` who is a legal guardian of somebody.
+    """
+
+    functions: Mapping[PersonId, frozenset[Function]]
+    legal: frozenset[PersonId]
+    _members: Mapping[tuple[Circle, str], frozenset[Holder]]
+
+    def of(self, circle: Circle, scope: str = "") -> frozenset[Holder]:
+        """The people of a circle, of the whole school or of one division, association or named room."""
+        return self._members.get((circle, scope), frozenset())
+
+    def scopes(self, circle: Circle) -> frozenset[str]:
+        """The scopes, other than the whole school, in which a circle has anybody."""
+        return frozenset(scope for found, scope in self._members if found is circle and scope)
+
+
+class _Builder:
+    def __init__(self, choices: SchoolChoices) -> None:
+        self.choices = choices
+        self.members: defaultdict[tuple[Circle, str], set[Holder]] = defaultdict(set)
+        self.functions: defaultdict[PersonId, set[Function]] = defaultdict(set)
+        self.legal: set[PersonId] = set()
+
+    def put(self, circle: Circle, holder: Holder, scope: str = "") -> None:
+        self.members[circle, scope].add(holder)
+
+    def give(self, person: PersonId, function: Function) -> None:
+        self.functions[person].add(function)
+        if function in STAFF:
+            self.put(Circle.STAFF, person)
+        if function in _BY_FUNCTION:
+            self.put(_BY_FUNCTION[function], person)
+
+    def teach(self, person: PersonId, divisions: Iterable[DivisionCode], *, head: bool = False) -> None:
+        for division in divisions:
+            self.put(Circle.TEACHERS, person, division)
+            if head:
+                self.put(Circle.HEAD_TEACHERS, person, division)
+
+    def done(self) -> Circles:
+        return Circles(
+            functions={person: frozenset(functions) for person, functions in self.functions.items()},
+            legal=frozenset(self.legal),
+            _members={key: frozenset(people) for key, people in self.members.items()},
+        )
+
+
+def circles(snapshot: Snapshot, decisions: Decisions, choices: SchoolChoices) -> Circles:
+    """Everybody's place in the school as the rosters, the decisions in force and the school's choices say.
+
+    Args:
+        snapshot: the school as read.
+        decisions: those in force at the moment asked for.
+        choices: the school's own.
+    """
+    builder = _Builder(choices)
+    _put_staff(builder, snapshot)
+    _put_pupils(builder, snapshot)
+    _put_guardians(builder, snapshot, decisions)
+    for appointment in decisions.appointments:
+        _put_appointment(builder, appointment)
+    return builder.done()
+
+
+def restrictions(decisions: Decisions) -> dict[tuple[PersonId, PersonId], Restriction]:
+    """The court decisions in force by guardian and pupil; of two for one pair the stricter holds."""
+    found: dict[tuple[PersonId, PersonId], Restriction] = {}
+    for override in decisions.overrides:
+        pair = (override.guardian, override.pupil)
+        if found.get(pair) is not Restriction.NO_ACCESS:
+            found[pair] = override.restriction
+    return found
+
+
+def _put_staff(builder: _Builder, snapshot: Snapshot) -> None:
+    for post in snapshot.posts:
+        if post.function is None:
+            continue
+        builder.give(post.person, post.function)
+        builder.teach(post.person, post.teaches)
+        if post.heads:
+            builder.give(post.person, Function.HEAD_TEACHER)
+            builder.teach(post.person, post.heads, head=True)
+
+
+def _put_pupils(builder: _Builder, snapshot: Snapshot) -> None:
+    if not builder.choices.pupil_accounts:
+        return
+    for enrolment in snapshot.enrolments:
+        builder.give(enrolment.pupil, Function.PUPIL)
+        builder.put(Circle.PUPILS, enrolment.pupil)
+        if enrolment.division is not None:
+            builder.put(Circle.PUPILS, enrolment.pupil, enrolment.division)
+
+
+def _put_guardians(builder: _Builder, snapshot: Snapshot, decisions: Decisions) -> None:
+    division_of = {enrolment.pupil: enrolment.division for enrolment in snapshot.enrolments}
+    restricted = restrictions(decisions)
+    agreed = {consent.person for consent in decisions.consents if consent.topic is ConsentTopic.PARENT_ROOMS}
+    for link in snapshot.guardianships:
+        restriction = restricted.get((link.guardian, link.pupil))
+        if link.level is GuardianLevel.CONTACT or restriction is Restriction.NO_ACCESS:
+            continue
+        division = division_of.get(link.pupil)
+        _put_guardian(builder, link, division, part=restriction is None, agreed=link.guardian in agreed)
+
+
+def _put_guardian(
+    builder: _Builder, link: Guardianship, division: DivisionCode | None, *, part: bool, agreed: bool
+) -> None:
+    """One guardianship's circles. An adult pupil reads what guardians read, and is no parent among parents."""
+    itself = link.level is GuardianLevel.ONESELF
+    builder.give(link.guardian, Function.PUPIL if itself else Function.GUARDIAN)
+    if link.level is GuardianLevel.LEGAL:
+        builder.legal.add(link.guardian)
+    found = [Circle.INFORMED]
+    if part and not itself:
+        found.append(Circle.GUARDIANS)
+    if part and agreed and not itself:
+        found.append(Circle.AGREED)
+    for circle in found:
+        builder.put(circle, link.guardian)
+        if division is not None:
+            builder.put(circle, link.guardian, division)
+
+
+def _put_appointment(builder: _Builder, appointment: Appointment) -> None:
+    holder = appointment.holder
+    match appointment.role:
+        case Mandate.VISITOR:
+            builder.put(Circle.VISITORS, holder, appointment.scope)
+        case Mandate.PARENT_DELEGATE if appointment.division is not None:
+            builder.put(Circle.PARENT_DELEGATES, holder, appointment.division)
+        case Mandate.ASSOCIATION_MODERATOR:
+            builder.put(Circle.ASSOCIATION_MODERATORS, holder)
+            builder.put(Circle.ASSOCIATION_MODERATORS, holder, appointment.scope)
+            builder.put(Circle.ASSOCIATION_MEMBERS, holder, appointment.scope)
+        case Mandate.ASSOCIATION_MEMBER:
+            builder.put(Circle.ASSOCIATION_MEMBERS, holder, appointment.scope)
+        case Function() as function:
+            person = PersonId(holder)
+            builder.give(person, function)
+            if appointment.division is not None:
+                builder.teach(person, [appointment.division], head=function is Function.HEAD_TEACHER)
+        case _:
+            pass
