@@ -1,0 +1,252 @@
+"""A real Synapse on loopback, configured by the very templates that the role ``synapse`` deploys.
+
+::
+
+    secrets, signing key ─► render the role ─► run Synapse ─► it answers ─► bot is admin ─► background updates are done
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import secrets
+import sys
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from preau.demo.authority import Authority
+from preau.demo.credentials import Credentials
+from preau.demo.first_admin import BotKeys, make_bot_admin
+from preau.demo.processes import ChildProcess
+from preau.demo.render import render_role
+from preau.demo.synapse_api import SynapseApi
+from preau.errors import HomeserverError, HomeserverUnreachable
+from preau.model.ids import ServerName, UserId
+
+BOT_LOCALPART: Final = "preau"
+_POLL: Final = timedelta(milliseconds=50)
+_QUIET_LOOKS: Final = 5
+_DEMO_OPTIONS: Final[dict[str, Any]] = {
+    # An empty database has about forty updates of milliseconds each; Synapse sleeps a second between two.
+    "background_updates": {"sleep_enabled": False},
+    # Everybody comes from the same address here, and some hundreds of them at once.
+    "rc_login": {part: {"per_second": 1000, "burst_count": 1000} for part in ("address", "account")},
+}
+_CONFIGURATION: Final = ("10-underride.yaml", "20-operator.yaml", "30-override.yaml", "40-secrets.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteDatabase:
+    """A file in the homeserver's own folder."""
+
+    def as_variables(self) -> dict[str, object]:
+        """As variables of the role ``synapse``."""
+        return {"synapse_database_engine": "sqlite3"}
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    """An existing, empty PostgreSQL database with encoding UTF8 and locale C (Synapse insists)."""
+
+    host: str
+    port: int
+    name: str
+    user: str = "postgres"
+
+    def as_variables(self) -> dict[str, object]:
+        """As variables of the role ``synapse``."""
+        values = {"host": self.host, "port": self.port, "name": self.name, "user": self.user}
+        return {"synapse_database_engine": "psycopg2", **{f"synapse_database_{k}": v for k, v in values.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class HomeserverSpec:
+    """One homeserver to run.
+
+    Args:
+        folder: where all its files go; a second start with the same folder finds its accounts and rooms.
+        client_port, federation_port: free ports on loopback.
+        authority: signs its federation certificate; the peers' must be signed by the same.
+        peers: the servers it federates with; none by default.
+        service_url: where events are delivered, None for nowhere.
+        operator: options of Synapse by its own names, beside or instead of the demo's own (``synapse_operator``).
+        modules: modules for Synapse to load.
+    """
+
+    folder: Path
+    client_port: int
+    federation_port: int
+    authority: Authority
+    peers: tuple[ServerName, ...] = ()
+    service_url: str | None = None
+    room_version: str = "12"
+    database: SqliteDatabase | PostgresDatabase = SqliteDatabase()
+    bcrypt_rounds: int = 4  # the least that bcrypt takes: hundreds of throw-away accounts
+    operator: dict[str, Any] = field(default_factory=dict)
+    modules: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def server_name(self) -> ServerName:
+        """``localhost`` and the federation port: an explicit port needs no DNS and no .well-known, on any machine."""
+        return ServerName(f"localhost:{self.federation_port}")
+
+
+class Homeserver:
+    """One homeserver: start it, talk to it, end it. Also ``async with``."""
+
+    def __init__(self, spec: HomeserverSpec) -> None:
+        self.spec = spec
+        self.server_name = spec.server_name
+        self.client_url = f"http://127.0.0.1:{spec.client_port}"
+        self.bot = UserId(f"@{BOT_LOCALPART}:{spec.server_name}")
+        self.credentials = Credentials.load_or_draw(spec.folder / "credentials.json")
+        self._process: ChildProcess | None = None
+
+    @property
+    def as_token(self) -> str:
+        """The provision token: acts for anybody of this homeserver (``?user_id=``), the bot included."""
+        return self.credentials.provision_as_token
+
+    @property
+    def hs_token(self) -> str:
+        """The token with which this homeserver delivers events to ``service_url``."""
+        return self.credentials.events_hs_token
+
+    def api(self, user: UserId | str | None = None) -> SynapseApi:
+        """Calls as that user, over the provision token; as the bot, who is an admin, by default."""
+        return SynapseApi(self.client_url, self.as_token, user or self.bot)
+
+    def configuration_files(self) -> tuple[Path, ...]:
+        """The files Synapse reads, in its order; written by `configure`."""
+        return tuple(self._config / name for name in _CONFIGURATION)
+
+    def configure(self) -> tuple[Path, ...]:
+        """Writes configuration, registrations, keys and certificate, and returns the rendered files."""
+        for folder in (self._config, self._data):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not (key := self._config / "signing.key").exists():
+            key.touch(mode=0o600)
+            key.write_text(_new_signing_key(), encoding="ascii")
+        return render_role("synapse", self._variables(), self._config)
+
+    async def start(self, timeout: timedelta = timedelta(seconds=60)) -> None:  # noqa: ASYNC109 -- the error names the log
+        """Starts Synapse and waits until the bot can use the admin API and no background update is left.
+
+        Raises:
+            HomeserverUnreachable: it ended, or was not ready in time; the end of its log is in the advice.
+        """
+        await asyncio.to_thread(self.configure)
+        configuration = [argument for file in self.configuration_files() for argument in ("-c", str(file))]
+        self._process = ChildProcess.start(
+            f"Synapse {self.server_name}",
+            [sys.executable, "-m", "synapse.app.homeserver", *configuration],
+            log=self.spec.folder / "synapse.log",
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            cwd=self._data,
+        )
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                await self._wait_until_healthy()
+                await make_bot_admin(self.client_url, self.bot, self._bot_keys())
+                await self._wait_for_background_updates()
+        except TimeoutError as error:
+            tail = self._process.log_tail()
+            await self.kill()
+            raise HomeserverUnreachable(
+                f"Synapse {self.server_name} was not ready after {timeout.total_seconds():.0f} s.", advice=tail
+            ) from error
+
+    async def stop(self) -> None:
+        """Ends Synapse in order; harmless when it does not run."""
+        if self._process is not None:
+            await asyncio.to_thread(self._process.stop)
+
+    async def kill(self) -> None:
+        """Ends Synapse as a power cut would."""
+        if self._process is not None:
+            await asyncio.to_thread(self._process.kill)
+
+    async def __aenter__(self) -> Self:
+        """Starts."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops."""
+        await self.stop()
+
+    @property
+    def _config(self) -> Path:
+        return self.spec.folder / "config"
+
+    @property
+    def _data(self) -> Path:
+        return self.spec.folder / "data"
+
+    def _bot_keys(self) -> BotKeys:
+        keys = self.credentials
+        return BotKeys(keys.registration_shared_secret, keys.provision_as_token, keys.events_as_token)
+
+    def _variables(self) -> dict[str, object]:
+        spec = self.spec
+        certificate = spec.authority.issue(f"localhost-{spec.federation_port}")
+        return {
+            "synapse_server_name": spec.server_name,
+            "synapse_public_baseurl": f"{self.client_url}/",
+            "synapse_config_folder": str(self._config),
+            "synapse_data_folder": str(self._data),
+            "synapse_client_port": spec.client_port,
+            "synapse_federation_port": spec.federation_port,
+            "synapse_federation_tls": True,
+            "synapse_tls_certificate_path": str(certificate.certificate),
+            "synapse_tls_private_key_path": str(certificate.key),
+            "synapse_x_forwarded": False,
+            "synapse_federation_peers": list(spec.peers),
+            "synapse_federation_ca_files": [str(spec.authority.certificate)],
+            "synapse_ip_range_blacklist": [],  # everybody is on loopback, which Synapse would refuse to call
+            "synapse_service_url": spec.service_url or "",
+            "synapse_default_room_version": spec.room_version,
+            "synapse_bcrypt_rounds": spec.bcrypt_rounds,
+            "synapse_modules": list(spec.modules),
+            "synapse_operator": {**_DEMO_OPTIONS, **spec.operator},
+            **spec.database.as_variables(),
+            **self.credentials.as_variables(),
+        }
+
+    async def _wait_until_healthy(self) -> None:
+        while not await self._is_healthy():
+            process = self._process
+            if process is None or process.exit_status() is not None:
+                tail = process.log_tail() if process else ""
+                raise HomeserverUnreachable(f"Synapse {self.server_name} ended while starting.", advice=tail)
+            await asyncio.sleep(_POLL.total_seconds())
+
+    async def _is_healthy(self) -> bool:
+        try:
+            await SynapseApi(self.client_url).get("/_matrix/client/versions")
+        except HomeserverError:
+            return False
+        return True
+
+    async def _wait_for_background_updates(self) -> None:
+        """The directory's first filling would visit every room that exists at that moment: it must find none.
+
+        Between two updates Synapse reports none for an instant, hence several looks.
+        """
+        quiet = 0
+        while quiet < _QUIET_LOOKS:
+            status = await self.api().get("/_synapse/admin/v1/background_updates/status")
+            quiet = 0 if status["current_updates"] else quiet + 1
+            await asyncio.sleep(_POLL.total_seconds())
+
+
+def _new_signing_key() -> str:
+    """An ed25519 key in the form of signedjson: algorithm, version, unpadded base64 of the seed."""
+    seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    return f"ed25519 a_{secrets.token_hex(2)} {seed}\n"
