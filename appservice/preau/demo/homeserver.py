@@ -140,25 +140,21 @@ class Homeserver:
             HomeserverUnreachable: it ended, or was not ready in time; the end of its log is in the advice.
         """
         await asyncio.to_thread(self.configure)
-        configuration = [argument for file in self.configuration_files() for argument in ("-c", str(file))]
-        self._process = ChildProcess.start(
-            f"Synapse {self.server_name}",
-            [sys.executable, "-m", "synapse.app.homeserver", *configuration],
-            log=self.spec.folder / "synapse.log",
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            cwd=self._data,
-        )
+        process = self._process = self._run()
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                await self._wait_until_healthy()
+                await self._wait_until_it_answers(process)
                 await make_bot_admin(self.client_url, self.bot, self._bot_keys())
                 await self._wait_for_background_updates()
         except TimeoutError as error:
-            tail = self._process.log_tail()
-            await self.kill()
+            process.kill()
+            seconds = f"{timeout.total_seconds():.0f} s"
             raise HomeserverUnreachable(
-                f"Synapse {self.server_name} was not ready after {timeout.total_seconds():.0f} s.", advice=tail
+                f"{process.name} was not ready in {seconds}.", advice=process.log_tail()
             ) from error
+        except BaseException:
+            process.kill()  # whatever went wrong, Ctrl-C included: no half-started homeserver stays behind
+            raise
 
     async def stop(self) -> None:
         """Ends Synapse in order; harmless when it does not run."""
@@ -219,15 +215,23 @@ class Homeserver:
             **self.credentials.as_variables(),
         }
 
-    async def _wait_until_healthy(self) -> None:
-        while not await self._is_healthy():
-            process = self._process
-            if process is None or process.exit_status() is not None:
-                tail = process.log_tail() if process else ""
-                raise HomeserverUnreachable(f"Synapse {self.server_name} ended while starting.", advice=tail)
+    def _run(self) -> ChildProcess:
+        configuration = [argument for file in self.configuration_files() for argument in ("-c", str(file))]
+        return ChildProcess.start(
+            f"Synapse {self.server_name}",
+            [sys.executable, "-m", "synapse.app.homeserver", *configuration],
+            log=self.spec.folder / "synapse.log",
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            cwd=self._data,
+        )
+
+    async def _wait_until_it_answers(self, process: ChildProcess) -> None:
+        while not await self._answers():
+            if process.exit_status() is not None:
+                raise HomeserverUnreachable(f"{process.name} ended while starting.", advice=process.log_tail())
             await asyncio.sleep(_POLL.total_seconds())
 
-    async def _is_healthy(self) -> bool:
+    async def _answers(self) -> bool:
         try:
             await SynapseApi(self.client_url).get("/_matrix/client/versions")
         except HomeserverError:
