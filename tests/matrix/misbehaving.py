@@ -71,7 +71,7 @@ async def trouble(faults: Sequence[Fault], patience: Patience | None = None) -> 
     queries: list[str] = []
     forever = asyncio.Event()
 
-    async def play(request: web.Request) -> web.Response:
+    async def play(request: web.BaseRequest) -> web.Response:
         asked.append(f"{request.method} {request.rel_url.raw_path}")
         headers.append(dict(request.headers))
         queries.append(request.rel_url.raw_query_string)

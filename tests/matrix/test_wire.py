@@ -50,7 +50,7 @@ def test_an_event_without_state_key_is_no_state_and_one_with_an_empty_key_is() -
     assert parse_event({**message, "state_key": ""}).state_key == ""
 
 
-BROKEN = [
+BROKEN: list[tuple[str, object, str]] = [
     ("event_id", "no sigil", "event_id does not begin with"),
     ("event_id", None, "event_id is missing or no text"),
     ("room_id", "#alias", "room_id does not begin with !"),

@@ -26,6 +26,8 @@ from preau.model.wanted import Content, Json, Membership, StateKey
 
 _NO_TOKEN: Final = ""  # nio's builders put the token into the query, where proxies log it; ours goes into a header
 _IN: Final = frozenset({Membership.JOIN, Membership.INVITE})
+_OUT: Final = frozenset({Membership.LEAVE, Membership.BAN})
+_PERHAPS_SETTLED: Final = frozenset({"M_FORBIDDEN", "M_BAD_STATE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Rooms:
         """Invites a user; False if they are in the room already.
 
         Raises:
-            HomeserverError: refused; ``M_FORBIDDEN`` also for a banned user.
+            HomeserverError: refused; ``M_BAD_STATE`` for a banned user.
         """
         request = Call.from_nio(nio.Api.room_invite(_NO_TOKEN, room, user), f"invite {user} into {room}")
         return await self._unless(request, room, user, _IN)
@@ -178,7 +180,7 @@ class Rooms:
         """Invites a user of ours and joins as them; whoever is in the room already stays.
 
         Raises:
-            HomeserverError: refused; ``M_FORBIDDEN`` also for a banned user.
+            HomeserverError: refused; ``M_BAD_STATE`` for a banned user.
         """
         await self.invite(room, user)
         await self.join(room, user)
@@ -190,12 +192,12 @@ class Rooms:
         """
         built = nio.Api.room_kick(_NO_TOKEN, room, user, reason or None)
         request = Call.from_nio(built, f"remove {user} from {room}")
-        return await self._unless(request, room, user, frozenset({Membership.LEAVE, Membership.BAN}))
+        return await self._unless(request, room, user, _OUT)
 
     async def leave(self, room: RoomId, user: UserId) -> None:
         """Leaves a room as that user, or declines an invitation; whoever is not in it is out already."""
         request = Call.from_nio(nio.Api.room_leave(_NO_TOKEN, room), f"leave {room} as {user}", acting=user)
-        await self._unless(request, room, user, frozenset({Membership.LEAVE, Membership.BAN}))
+        await self._unless(request, room, user, _OUT)
 
     async def send(self, room: RoomId, event_type: str, content: Content, *, txn_id: str) -> EventId:
         """Sends an event as the bot; the same ``txn_id`` within half an hour gives the same event, not a second one."""
@@ -209,13 +211,13 @@ class Rooms:
     async def _unless(self, request: Call, room: RoomId, user: UserId, settled: frozenset[Membership]) -> bool:
         """Performs a call about a membership; False if it was refused because there was nothing left to do.
 
-        Synapse answers both "you may not" and "it is so already" with ``M_FORBIDDEN`` and an English sentence; the
+        Synapse answers both "you may not" and "it is so already" with the same codes and an English sentence; the
         membership tells them apart.
         """
         try:
             await self._caller.perform(request)
         except HomeserverError as refused:
-            if refused.errcode == "M_FORBIDDEN" and await self._is_settled(room, user, settled):
+            if refused.errcode in _PERHAPS_SETTLED and await self._is_settled(room, user, settled):
                 return False
             raise
         return True
