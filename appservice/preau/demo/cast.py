@@ -2,7 +2,7 @@
 
 The same seed makes the same school, to the byte of its files::
 
-    seed, UAI ─► divisions, groups (structures) ─► seats ─► families ─► staff (staffroom) ─► DemoSchool
+    seed, UAI ─► divisions, groups (structures) ─► desks ─► families ─► staff (staffroom) ─► DemoSchool
                                                                                                │
                                             changes: a pupil moves, leaves … ◄─────────────────┤
                                             rosters: the ministry's files on disk ◄────────────┘
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from preau.demo.families import Families, Seat
+from preau.demo.families import Desk, Families
 from preau.demo.school import DemoDivision, DemoGroup, DemoSchool
 from preau.demo.staffroom import invent_staff
 from preau.demo.structures import invent_divisions, invent_groups
@@ -27,7 +27,7 @@ SMALLEST_SCHOOL: Final = 20
 
 _CHECK_LETTERS: Final = "ABCDEFGHJKLMNPRSTUVWXYZ"
 _INVENTED_DEPARTMENT: Final = 990_000
-_BETWEEN_DIVISIONS: Final = range(19, 1_000_000, 97)  # a seat in a hundred, the first early enough for every school
+_BETWEEN_DIVISIONS: Final = range(19, 1_000_000, 97)  # a desk in a hundred, the first early enough for every school
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def invent_school(seed: int, uai: Uai, name: str, *, pupils: int, year: int = DE
     rng = Random(f"{seed}/{uai}")
     divisions = invent_divisions(pupils)
     groups = invent_groups(rng, divisions)
-    families = Families(rng, year, _seats(pupils, divisions, groups))
+    families = Families(rng, year, _desks(pupils, divisions, groups))
     families.enrol_all()
     room = invent_staff(rng, pupils, divisions, groups, parent=families.guardians[0])
     return DemoSchool(
@@ -99,11 +99,11 @@ def invent_demo_school(spec: SchoolSpec, *, seed: int = DEMO_SEED) -> DemoSchool
     return invent_school(seed, spec.uai, spec.name, pupils=spec.pupils)
 
 
-def _seats(pupils: int, divisions: tuple[DemoDivision, ...], groups: tuple[DemoGroup, ...]) -> list[Seat]:
-    """Seats dealt out to the divisions like cards."""
+def _desks(pupils: int, divisions: tuple[DemoDivision, ...], groups: tuple[DemoGroup, ...]) -> list[Desk]:
+    """Desks dealt out to the divisions like cards."""
     of_division: dict[str, list[DemoGroup]] = {division.code: [] for division in divisions}
     for group in groups:
         for code in group.divisions:
             of_division[code].append(group)
     hands = [(division, tuple(of_division[division.code])) for division in divisions]
-    return [Seat(*hands[number % len(hands)], number not in _BETWEEN_DIVISIONS) for number in range(pupils)]
+    return [Desk(*hands[number % len(hands)], number not in _BETWEEN_DIVISIONS) for number in range(pupils)]

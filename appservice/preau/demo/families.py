@@ -87,12 +87,12 @@ USUAL: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """A place in the school; ``seated`` is false for a pupil between two divisions."""
+class Desk:
+    """A place in the school; ``assigned`` is false for a pupil between two divisions."""
 
     division: DemoDivision
     groups: tuple[DemoGroup, ...]
-    seated: bool
+    assigned: bool
 
 
 class Families:
@@ -101,13 +101,13 @@ class Families:
     Args:
         rng: where chance comes from.
         year: the school year.
-        seats: one for each pupil who attends, in the order in which they are taken.
+        desks: one for each pupil who attends, in the order in which they are taken.
     """
 
-    def __init__(self, rng: Random, year: int, seats: list[Seat]) -> None:
+    def __init__(self, rng: Random, year: int, desks: list[Desk]) -> None:
         self._rng = rng
         self._year = year
-        self._seats = seats
+        self._desks = desks
         self._taken = 0
         self._pupil_keys = count(_FIRST_PUPIL)
         self._person_keys = count(_FIRST_PERSON)
@@ -118,12 +118,12 @@ class Families:
         self.links: list[DemoLink] = []
 
     def enrol_all(self) -> None:
-        """Fills every seat: the families that each school must have first, then usual ones."""
-        large = LARGE if len(self._seats) >= LARGE_SCHOOL else ()
+        """Fills every desk: the families that each school must have first, then usual ones."""
+        large = LARGE if len(self._desks) >= LARGE_SCHOOL else ()
         for shape in (*ALWAYS, *large):
             self._enrol(shape)
         shapes, weights = list(USUAL), list(USUAL.values())
-        while self._taken < len(self._seats):
+        while self._taken < len(self._desks):
             self._enrol(self._rng.choices(shapes, weights)[0])
 
     def _enrol(self, shape: Shape) -> None:
@@ -147,22 +147,22 @@ class Families:
     def _family_size(self, shape: Shape) -> int:
         if shape.children is not None:
             return shape.children
-        return min(self._rng.choices((1, 2, 3), (72, 23, 5))[0], len(self._seats) - self._taken)
+        return min(self._rng.choices((1, 2, 3), (72, 23, 5))[0], len(self._desks) - self._taken)
 
     def _pupil(self, shape: Shape, family: str, given: str, *, gone: bool) -> DemoPupil:
         rng = self._rng
-        seat = self._seats[self._taken % len(self._seats)]
+        desk = self._desks[self._taken % len(self._desks)]
         self._taken += not gone
-        seated = seat.seated and not gone
+        in_class = desk.assigned and not gone
         of_age = shape.adults[0].level is GuardianLevel.ONESELF
         pupil = DemoPupil(
             key=next(self._pupil_keys),
             family=family,
             usage=f"{family}-{family_name(rng)}" if rng.random() < 1 / 20 else "",
             given=given,
-            born=_birthday(rng, self._year - (19 if of_age else 17 - int(seat.division.level))),
-            division=seat.division.code if seated else None,
-            groups=tuple(_choose_groups(rng, seat.groups)) if seated else (),
+            born=_birthday(rng, self._year - (19 if of_age else 17 - int(desk.division.level))),
+            division=desk.division.code if in_class else None,
+            groups=tuple(_choose_groups(rng, desk.groups)) if in_class else (),
             left=date(self._year, 9, 1) + timedelta(days=rng.randrange(10)) if gone else None,
         )
         self.pupils.append(pupil)

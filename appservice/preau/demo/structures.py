@@ -21,7 +21,7 @@ LATIN: Final = "020300"
 def invent_divisions(pupils: int) -> tuple[DemoDivision, ...]:
     """As many divisions as so many pupils fill, at least one a level: ``6 A``, ``5 A``, ``4 A``, ``3 A``, ``6 B`` …
 
-    Neighbours in this order are of different levels, so that siblings seated one after the other are not twins.
+    Neighbours in this order are of different levels, so that siblings enrolled one after the other are not twins.
     """
     wanted = max(len(_LEVELS), round(pupils / _PUPILS_PER_DIVISION))
     codes = product(_letters(), _LEVELS.items())
