@@ -150,27 +150,45 @@ async def test_an_answer_of_another_shape_is_an_error_that_names_the_call(body: 
             await server.homeserver.whoami()
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "{}",
-        '["a"]',
-        "[{}]",
-        '[{"event_id": "$a", "room_id": "!a", "sender": "@a:b", "type": "t", "content": {}, "origin_server_ts": 1}]',
-    ],
-)
-async def test_a_state_that_is_not_state_is_an_error(body: str) -> None:
-    async with trouble([Say(200, body)]) as server:
+NAME = '{"type": "m.room.name", "state_key": "", "content": {"name": "Annonces"}, "origin_server_ts": -1}'
+
+
+@pytest.mark.parametrize("broken", ["{}", "5", '{"type": "m.room.name", "content": {}}', NAME.replace("{", "[", 1)])
+async def test_a_state_that_is_not_state_is_an_error(broken: str) -> None:
+    async with trouble([Say(200, f"[{NAME}]"), Say(200, f"[{NAME}, {broken}]")]) as server:
+        assert await server.homeserver.room_state(ROOM) == {StateKey("m.room.name"): {"name": "Annonces"}}
         with pytest.raises(HomeserverError, match="state of !abc/d#e: the homeserver's answer is not understood"):
             await server.homeserver.room_state(ROOM)
 
 
 async def test_an_unknown_membership_is_an_error() -> None:
-    member = {"event_id": "$a", "room_id": "!a", "sender": BOT, "type": "m.room.member", "origin_server_ts": 1}
-    body = json.dumps({"chunk": [{**member, "state_key": ALICE, "content": {"membership": "lurk"}}]})
-    async with trouble([Say(200, body)]) as server:
+    member = {"type": "m.room.member", "state_key": ALICE, "content": {"membership": "lurk"}}
+    async with trouble([Say(200, json.dumps({"chunk": [member]}))]) as server:
         with pytest.raises(HomeserverError, match="no known membership"):
             await server.homeserver.members(ROOM)
+    async with trouble([Say(200, json.dumps(member["content"]))]) as server:
+        with pytest.raises(HomeserverError, match=f"membership of {ALICE} in {ROOM}: .* no known membership"):
+            await server.homeserver.membership(ROOM, ALICE)
+
+
+@pytest.mark.parametrize("body", ["[]", '{"joined_rooms": null}', '{"joined_rooms": ["!a", 5]}'])
+async def test_a_list_that_is_no_list_of_ids_is_an_error(body: str) -> None:
+    async with trouble([Say(200, body)]) as server:
+        with pytest.raises(HomeserverError, match=f"rooms of {ALICE}: the homeserver's answer is not understood"):
+            await server.homeserver.joined_rooms(ALICE)
+
+
+async def test_a_content_that_no_event_may_have_is_an_error() -> None:
+    async with trouble([Say(200, '{"level": 9007199254740992}')]) as server:
+        with pytest.raises(HomeserverError, match=r"m\.room\.name of .* too large"):
+            await server.homeserver.state_event(ROOM, StateKey("m.room.name"))
+
+
+async def test_a_device_without_id_is_an_error() -> None:
+    async with trouble([Say(200, '{"devices": [{"device_id": "A"}, {}]}')]) as server:
+        with pytest.raises(HomeserverError, match=f"devices of {ALICE}"):
+            await server.homeserver.log_out(ALICE)
+        assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -243,10 +261,32 @@ async def test_an_alias_that_another_room_took_is_not_adopted() -> None:
         assert caught.value.errcode == "M_ROOM_IN_USE"
 
 
+async def test_a_refusal_to_make_a_room_reaches_the_caller() -> None:
+    async with trouble([NO_ALIAS, Say(403, '{"errcode": "M_FORBIDDEN"}')]) as server:
+        with pytest.raises(HomeserverError, match="create room preau_a") as caught:
+            await server.homeserver.ensure_room(REQUEST)
+        assert caught.value.errcode == "M_FORBIDDEN"
+        assert len(server.asked) == 2
+
+
+async def test_a_homeserver_that_fails_is_not_taken_for_one_without_the_alias() -> None:
+    async with trouble([Say(500, "")]) as server:
+        with pytest.raises(HomeserverError, match=r"alias #preau_a:nord\.example") as caught:
+            await server.homeserver.ensure_room(REQUEST)
+        assert caught.value.status == 500
+
+
 async def test_a_room_made_by_somebody_else_in_the_same_moment_is_adopted() -> None:
     taken = Say(400, '{"errcode": "M_ROOM_IN_USE"}')
     async with trouble([NO_ALIAS, taken, ALIAS, OURS]) as server:
         assert await server.homeserver.ensure_room(REQUEST) == ("!new", False)
+
+
+async def test_a_homeserver_that_fails_is_not_taken_for_one_where_nothing_is_left_to_do() -> None:
+    async with trouble([Say(403, '{"errcode": "M_FORBIDDEN"}'), Say(500, "")]) as server:
+        with pytest.raises(HomeserverError) as caught:
+            await server.homeserver.kick(ROOM, ALICE)
+        assert caught.value.status == 500
 
 
 async def test_no_more_requests_are_on_their_way_than_allowed() -> None:

@@ -50,11 +50,15 @@ def test_an_event_without_state_key_is_no_state_and_one_with_an_empty_key_is() -
     assert parse_event({**message, "state_key": ""}).state_key == ""
 
 
+def test_an_event_that_claims_an_odd_time_is_not_hidden_by_it() -> None:
+    assert parse_event({**WHOLE, "origin_server_ts": -1}).origin_server_ts == -1
+
+
 BROKEN: list[tuple[str, object, str]] = [
     ("event_id", "no sigil", "event_id does not begin with"),
     ("event_id", None, "event_id is missing or no text"),
     ("room_id", "#alias", "room_id does not begin with !"),
-    ("room_id", "!" + "é" * 128, "room_id is longer than 255 bytes"),
+    ("room_id", "!" + "é" * 255, "room_id is longer than 255 characters"),
     ("sender", "k7m2q4xd", "sender is no user id"),
     ("sender", "@k7m2q4xd", "sender is no user id"),
     ("type", "", "type is empty"),
@@ -71,7 +75,7 @@ BROKEN: list[tuple[str, object, str]] = [
     ("content", {"\ud800": 1}, "content holds half a character"),
     ("origin_server_ts", "1", "no time in milliseconds"),
     ("origin_server_ts", True, "no time in milliseconds"),
-    ("origin_server_ts", -1, "no time in milliseconds"),
+    ("origin_server_ts", -(2**53), "no time in milliseconds"),
     ("origin_server_ts", 2**53, "no time in milliseconds"),
 ]
 

@@ -160,18 +160,17 @@ class Caller:
             HomeserverBusy: we were asked to wait longer than we may, or too often.
             HomeserverUnreachable: no answer, after every retry.
         """
-        for failures in range(1, self._patience.attempts + 1):
-            outcome = await self._attempt(call, failures)
-            if isinstance(outcome, Answer):
-                return outcome
-            if outcome.wait is None or failures == self._patience.attempts:
+        failures = 1
+        while not isinstance(outcome := await self._attempt(call, failures), Answer):
+            if outcome.wait is None or failures >= self._patience.attempts:
                 raise outcome.error
             log.warning("homeserver_retry", call=call.about, failures=failures, reason=outcome.error.happened)
             await self._sleep(outcome.wait)
-        raise ValueError("a call must be allowed at least one attempt")
+            failures += 1
+        return outcome
 
     async def _attempt(self, call: Call, failures: int) -> Answer | _Failure:
-        """One attempt: the answer, or a failure with the time to wait before the next."""
+        """One attempt: the answer, or the failure of that number with the time to wait before the next."""
         doubling = self._patience.wait_after(failures, self._draw())
         try:
             status, raw, retry_after = await self._exchange(call)
@@ -186,16 +185,20 @@ class Caller:
         answer = Answer(call.about, status, _decode(raw))
         if 200 <= status < 300:
             return answer
+        return self._judge(call, answer, retry_after, doubling)
+
+    def _judge(self, call: Call, answer: Answer, retry_after: str, doubling: float) -> _Failure:
+        """What an answer that is no success means, and whether and when to try again."""
         refusal = _refusal(answer)
-        if status == 429:
+        if answer.status == 429:
             asked = _asked_seconds(answer.body, retry_after)
             wait = doubling if asked is None else self._patience.wait_as_asked(asked, self._draw())
             return _Failure(_busy(refusal), wait)
-        if status in _GATEWAY_TROUBLE:
+        if answer.status in _GATEWAY_TROUBLE:
             # With an error code the homeserver itself spoke, without one the proxy before it did.
-            error = refusal if refusal.errcode else self._silence(call, f"HTTP status {status}", status)
+            error = refusal if refusal.errcode else self._silence(call, f"HTTP status {answer.status}", answer.status)
             return _Failure(error, doubling if call.repeatable else None)
-        raise refusal
+        return _Failure(refusal, None)
 
     async def _exchange(self, call: Call) -> tuple[int, bytes, str]:
         """Status, body and ``Retry-After`` of one request, within the time limit; waiting for a slot is outside it."""

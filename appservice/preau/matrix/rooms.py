@@ -20,7 +20,7 @@ import nio
 from preau.errors import HomeserverError, HomeserverUnreachable
 from preau.matrix import answers
 from preau.matrix.calls import CLIENT, Call, Caller, call
-from preau.matrix.wire import parse_membership
+from preau.matrix.wire import BrokenEvent, parse_membership
 from preau.model.ids import EventId, RoomId, ServerName, UserId
 from preau.model.wanted import Content, Json, Membership, StateKey
 
@@ -153,7 +153,7 @@ class Rooms:
         content = await self.state_event(room, StateKey("m.room.member", user))
         try:
             return Membership.LEAVE if content is None else parse_membership(content)
-        except ValueError as reason:
+        except BrokenEvent as reason:
             raise HomeserverError(f"membership of {user} in {room}: {reason}") from None
 
     async def invite(self, room: RoomId, user: UserId) -> bool:

@@ -13,10 +13,11 @@ from preau.model.ids import EventId, RoomId, UserId
 from preau.model.wanted import Content, Json, Membership
 
 _LONGEST_ID: Final = 255
-"""Bytes of an id, a type or a state key at most (Matrix spec, client-server, size limits)."""
+"""Characters of an id, a type or a state key at most. The specification says bytes, but Synapse keeps what
+other servers count by its older rule (``event_auth._check_size_limits``), and such an event must not pass unseen."""
 
 _LARGEST: Final = 2**53 - 1
-"""The largest integer of canonical JSON (Matrix spec, appendices 2)."""
+"""The largest integer of canonical JSON, and but for the sign the smallest (Matrix spec, appendices 2)."""
 
 
 class BrokenEvent(ValueError):
@@ -126,8 +127,8 @@ def _short(raw: dict[str, Json], key: str, *, may_be_empty: bool = False) -> str
     _check_text(value, key)
     if "\0" in value:
         raise BrokenEvent(f"the event's {key} holds a null character")
-    if len(value.encode()) > _LONGEST_ID:
-        raise BrokenEvent(f"the event's {key} is longer than {_LONGEST_ID} bytes")
+    if len(value) > _LONGEST_ID:
+        raise BrokenEvent(f"the event's {key} is longer than {_LONGEST_ID} characters")
     return value
 
 
@@ -139,7 +140,7 @@ def _sigil(raw: dict[str, Json], key: str, sigil: str) -> str:
 
 
 def _moment(value: object) -> int:
-    """Milliseconds since 1970; a bool is an int to Python but not here."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
+    """What the sender claims as the time: any integer, also before 1970. A bool is an int to Python but not here."""
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
         raise BrokenEvent("the event's origin_server_ts is no time in milliseconds")
     return value

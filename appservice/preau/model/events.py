@@ -13,7 +13,7 @@ class Event:
     """One event of one room (Matrix client-server spec, room event format).
 
     ``state_key`` is None for an event that is no state. ``origin_server_ts`` is what the sending server claims, in
-    milliseconds since 1970.
+    milliseconds since 1970; nothing keeps it from claiming another year, or a time before 1970.
     """
 
     event_id: EventId
