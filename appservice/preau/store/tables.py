@@ -16,7 +16,7 @@ what the homeserver shows to everybody in the room.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
@@ -44,6 +44,12 @@ metadata: Final = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def _at_most_one(name: str, condition: str, *columns: Column[Any]) -> None:
+    only = text(condition)
+    Index(name, *columns, unique=True, sqlite_where=only, postgresql_where=only)
+
 
 person: Final = Table(
     "person",
@@ -77,9 +83,8 @@ snapshot: Final = Table(
     CheckConstraint("state IN ('pending', 'current', 'past')", name="state"),
     sqlite_autoincrement=True,
 )
-for _state in ("pending", "current"):
-    _only = text(f"state = '{_state}'")
-    Index(f"uq_snapshot_{_state}", snapshot.c.school, unique=True, sqlite_where=_only, postgresql_where=_only)
+_at_most_one("uq_snapshot_pending", "state = 'pending'", snapshot.c.school)
+_at_most_one("uq_snapshot_current", "state = 'current'", snapshot.c.school)
 
 facts: Final = Table(
     "facts",
@@ -113,6 +118,10 @@ opt_out: Final = Table(
     Column("at", Moment, nullable=False),
     Column("cleared_at", Moment),
     sqlite_autoincrement=True,
+)
+_at_most_one("uq_consent_in_force", "revoked_at IS NULL", consent.c.person, consent.c.school, consent.c.topic)
+_at_most_one(
+    "uq_opt_out_in_force", "cleared_at IS NULL", *(opt_out.c[n] for n in ("person", "kind", "school", "scope"))
 )
 
 appointment: Final = Table(
@@ -148,6 +157,7 @@ override: Final = Table(
     Column("lifted_by", Text),
     sqlite_autoincrement=True,
 )
+_at_most_one("uq_override_in_force", "lifted_at IS NULL", override.c.guardian, override.c.pupil, override.c.school)
 
 account: Final = Table(
     "account",

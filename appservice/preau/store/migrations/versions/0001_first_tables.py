@@ -102,6 +102,8 @@ def consents_and_opt_outs() -> None:
         sa.Column("cleared_at", MOMENT),
         sqlite_autoincrement=True,
     )
+    at_most_one("uq_consent_in_force", "consent", ["person", "school", "topic"], "revoked_at IS NULL")
+    at_most_one("uq_opt_out_in_force", "opt_out", ["person", "kind", "school", "scope"], "cleared_at IS NULL")
 
 
 def appointments_and_overrides() -> None:
@@ -135,6 +137,7 @@ def appointments_and_overrides() -> None:
         sa.Column("lifted_by", sa.Text),
         sqlite_autoincrement=True,
     )
+    at_most_one("uq_override_in_force", "override", ["guardian", "pupil", "school"], "lifted_at IS NULL")
 
 
 def homeserver() -> None:

@@ -1,0 +1,174 @@
+"""What we know the homeserver has: accounts, rooms, their state, who is in them.
+
+It is written after each successful call and corrected by the events that the homeserver sends, so that a plan needs no
+question to the homeserver.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from preau.model.ids import PersonId, RoomId, Uai, UserId
+from preau.model.rooms import RoomKey, RoomKind
+from preau.model.wanted import ActualAccount, ActualRoom, Content, Membership, StateKey
+from preau.store import tables
+from preau.store.bulk import chunks, insert, upsert
+
+_ACCOUNT = tables.account.c
+_ROOM = tables.room.c
+_STATE = tables.room_state.c
+_MEMBER = tables.room_member.c
+
+
+class Place(NamedTuple):
+    """One room that a user is tied to, and how."""
+
+    key: RoomKey
+    room: RoomId
+    membership: Membership
+
+
+async def accounts(db: AsyncConnection, persons: Collection[PersonId] | None = None) -> dict[UserId, ActualAccount]:
+    """The accounts of these persons; of everybody when ``persons`` is None."""
+    if persons is None:
+        rows = list(await db.execute(select(tables.account)))
+    else:
+        rows = []
+        for chunk in chunks(persons):
+            rows += await db.execute(select(tables.account).where(_ACCOUNT.person.in_(chunk)))
+    return {UserId(row.user_id): _account(row) for row in rows}
+
+
+async def save_accounts(db: AsyncConnection, rows: Iterable[ActualAccount]) -> None:
+    """Add accounts, or bring them to these values. The persons must have been introduced."""
+    await upsert(
+        db,
+        tables.account,
+        (
+            {
+                "user_id": row.user,
+                "person": row.person,
+                "display_name": row.display_name,
+                "active": row.active,
+                "activated_at": row.activated_at,
+            }
+            for row in rows
+        ),
+    )
+
+
+async def rooms_of_school(db: AsyncConnection, school: Uai) -> dict[RoomKey, ActualRoom]:
+    """The school's rooms with state and members, in three queries. The académie's own rooms have the empty school."""
+    return {room.key: room for room in await _rooms(db, _ROOM.school == school)}
+
+
+async def room_by_id(db: AsyncConnection, room_id: RoomId) -> ActualRoom | None:
+    """That room, or None when it is not one of ours."""
+    found = await _rooms(db, _ROOM.room_id == room_id)
+    return found[0] if found else None
+
+
+async def rooms_of_user(db: AsyncConnection, user: UserId) -> tuple[Place, ...]:
+    """Every room of ours that the user is in, is invited to, knocks at or is banned from; sorted."""
+    query = (
+        select(_ROOM.kind, _ROOM.school, _ROOM.scope, _ROOM.room_id, _MEMBER.membership)
+        .join_from(tables.room, tables.room_member)
+        .where(_MEMBER.user_id == user)
+    )
+    return tuple(
+        sorted(
+            Place(_key(kind, school, scope), RoomId(room), Membership(how))
+            for kind, school, scope, room, how in await db.execute(query)
+        )
+    )
+
+
+async def save_room(db: AsyncConnection, room: ActualRoom) -> None:
+    """Keep a room whole: its state and members replace what was known of them.
+
+    A room of the same key under another id (one that an upgrade replaced) is forgotten.
+    """
+    key = room.key
+    same_key = and_(_ROOM.kind == key.kind.value, _ROOM.school == key.school, _ROOM.scope == key.scope)
+    await db.execute(tables.room.delete().where(or_(_ROOM.room_id == room.room, same_key)))
+    place = {"school": key.school, "kind": key.kind.value, "scope": key.scope}
+    await insert(db, tables.room, [place | {"room_id": room.room, "version": room.version}])
+    await save_state(db, room.room, room.state)
+    await save_members(db, [(room.room, user, membership) for user, membership in room.members.items()])
+
+
+async def save_state(db: AsyncConnection, room_id: RoomId, state: Mapping[StateKey, Content | None]) -> None:
+    """Bring pieces of a room's state to these contents; None forgets the piece. The others stay."""
+    gone = [{"old_type": key.type, "old_key": key.key} for key, content in state.items() if content is None]
+    if gone:
+        one = tables.room_state.delete().where(
+            _STATE.room_id == room_id, _STATE.type == bindparam("old_type"), _STATE.state_key == bindparam("old_key")
+        )
+        await db.execute(one, gone)
+    await upsert(
+        db,
+        tables.room_state,
+        (
+            {"room_id": room_id, "type": key.type, "state_key": key.key, "content": content}
+            for key, content in state.items()
+            if content is not None
+        ),
+    )
+
+
+async def save_members(db: AsyncConnection, rows: Iterable[tuple[RoomId, UserId, Membership]]) -> None:
+    """Bring memberships in known rooms to these values, the last one counting; whoever left is forgotten."""
+    latest = {(room, user): membership for room, user, membership in rows}
+    gone = [{"old_room": room, "old_user": user} for (room, user), how in latest.items() if how is Membership.LEAVE]
+    if gone:
+        one = tables.room_member.delete().where(
+            _MEMBER.room_id == bindparam("old_room"), _MEMBER.user_id == bindparam("old_user")
+        )
+        await db.execute(one, gone)
+    await upsert(
+        db,
+        tables.room_member,
+        (
+            {"room_id": room, "user_id": user, "membership": how.value}
+            for (room, user), how in latest.items()
+            if how is not Membership.LEAVE
+        ),
+    )
+
+
+async def _rooms(db: AsyncConnection, which: ColumnElement[bool]) -> list[ActualRoom]:
+    state: defaultdict[str, dict[StateKey, Content]] = defaultdict(dict)
+    for row in await db.execute(select(tables.room_state).join_from(tables.room_state, tables.room).where(which)):
+        state[row.room_id][StateKey(row.type, row.state_key)] = row.content
+    members: defaultdict[str, dict[UserId, Membership]] = defaultdict(dict)
+    for row in await db.execute(select(tables.room_member).join_from(tables.room_member, tables.room).where(which)):
+        members[row.room_id][UserId(row.user_id)] = Membership(row.membership)
+    return [
+        ActualRoom(
+            key=_key(row.kind, row.school, row.scope),
+            room=RoomId(row.room_id),
+            version=row.version,
+            state=state[row.room_id],
+            members=members[row.room_id],
+        )
+        for row in await db.execute(select(tables.room).where(which))
+    ]
+
+
+def _key(kind: str, school: str, scope: str) -> RoomKey:
+    return RoomKey(RoomKind(kind), Uai(school), scope)
+
+
+def _account(row: Row[Any]) -> ActualAccount:
+    return ActualAccount(
+        user=UserId(row.user_id),
+        person=PersonId(row.person),
+        display_name=row.display_name,
+        active=row.active,
+        activated_at=row.activated_at,
+    )
