@@ -62,7 +62,7 @@ def render_role(role: str, given: Mapping[str, object], destination: Path) -> tu
     """
     variables = {**role_variables(role, given), "ansible_managed": _MANAGED}
     destination.mkdir(parents=True, exist_ok=True)
-    templates = _environment(role_folder(role) / "templates")
+    templates = environment(role_folder(role) / "templates")
     return tuple(_render_one(templates, name, variables, destination) for name in sorted(templates.list_templates()))
 
 
@@ -77,17 +77,18 @@ def _render_one(templates: jinja2.Environment, name: str, variables: Mapping[str
     return file
 
 
-def _environment(folder: Path) -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment(folder: Path) -> jinja2.Environment:
+    """Jinja as Ansible sets it up, with the filters that our templates may use."""
+    jinja = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 -- YAML, not HTML; values go through to_json
     )
-    environment.filters["to_json"] = json.dumps
-    environment.filters["regex_escape"] = re.escape
-    return environment
+    jinja.filters["to_json"] = json.dumps
+    jinja.filters["regex_escape"] = re.escape
+    return jinja
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
