@@ -12,8 +12,8 @@ The layers, lowest first; each imports only what stands above it in this list (`
     config          every setting
     web             HTTP edges
     service         the composition root of `preau serve`
-    cli             the commands people type
     demo            two académies on one machine
+    cli             the commands people type
 """
 
 __version__ = "0.1.0"

@@ -1,1 +1,167 @@
-"""Every setting."""
+"""Every setting: one TOML file, secrets apart.
+
+The file is the one named by ``--config``, else by the variable ``PREAU_CONFIG``, else ``/etc/preau/preau.toml``. Secrets
+(the two tokens) stand in the file or, better, each in a file of its own in the directory ``PREAU_SECRETS``, which systemd
+fills (``LoadCredential``): ``homeserver_as_token``, ``homeserver_hs_token``, ``store_url``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from preau.errors import ConfigError
+from preau.matrix.calls import Endpoint
+from preau.model.choices import SchoolChoices
+from preau.model.ids import AcademyName, ServerName, Uai, UserId, parse_uai
+from preau.sync.brakes import Limits
+from preau.sync.context import Academy
+
+DEFAULT_PATH: Final = Path("/etc/preau/preau.toml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AcademySection(_Section):
+    """The académie itself. ``school_year`` 2025 means 2025-2026; rosters of another year are refused."""
+
+    name: str
+    server_name: str
+    school_year: Annotated[int, Field(ge=2000, le=2100)]
+
+
+class HomeserverSection(_Section):
+    """Where Synapse is, and the tokens of the two application services."""
+
+    url: str
+    as_token: SecretStr
+    hs_token: SecretStr
+    bot: str = "preau"
+    room_version: Annotated[str, Field(pattern="^1[12]$")] = "12"
+
+
+class StoreSection(_Section):
+    """The service's own database: ``sqlite:////var/lib/preau/preau.db`` or ``postgresql://…``."""
+
+    url: SecretStr
+
+
+class ServiceSection(_Section):
+    """Where `preau serve` listens for the homeserver's transactions."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9800
+
+
+class BrakesSection(_Section):
+    """Where a plan stops: a group may lose this share, or this many people, whichever is more."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    people: Annotated[int, Field(ge=0)] = 3
+
+
+class ChoicesSection(_Section):
+    """What a school may choose; see `preau.model.choices`."""
+
+    pupil_accounts: bool = False
+    pupil_rooms: bool = False
+
+
+class Settings(_Section):
+    """The whole file."""
+
+    academy: AcademySection
+    homeserver: HomeserverSection
+    store: StoreSection
+    service: ServiceSection = ServiceSection()
+    brakes: BrakesSection = BrakesSection()
+    school_defaults: ChoicesSection = ChoicesSection()
+    schools: dict[Annotated[str, AfterValidator(parse_uai)], ChoicesSection] = {}
+
+    def as_academy(self) -> Academy:
+        """The part that rules and plans need."""
+        return Academy(
+            name=AcademyName(self.academy.name),
+            server=ServerName(self.academy.server_name),
+            bot=self.bot,
+            room_version=self.homeserver.room_version,
+            school_year=self.academy.school_year,
+            choices={Uai(uai): SchoolChoices(**choices.model_dump()) for uai, choices in self.schools.items()},
+            default_choices=SchoolChoices(**self.school_defaults.model_dump()),
+        )
+
+    def as_endpoint(self) -> Endpoint:
+        """Where the homeserver is and as whom we speak."""
+        token = self.homeserver.as_token.get_secret_value()
+        return Endpoint(self.homeserver.url, token, self.bot, ServerName(self.academy.server_name))
+
+    def as_limits(self) -> Limits:
+        """Where the brakes hold."""
+        return Limits(share=self.brakes.share, people=self.brakes.people)
+
+    @property
+    def bot(self) -> UserId:
+        """The service's own user."""
+        return UserId(f"@{self.homeserver.bot}:{self.academy.server_name}")
+
+
+def path_in_force(given: Path | None) -> Path:
+    """The configuration file: the one given, else ``PREAU_CONFIG``, else the system's."""
+    return given or Path(os.environ.get("PREAU_CONFIG", DEFAULT_PATH))
+
+
+def load(path: Path, secrets: Path | None = None) -> Settings:
+    """Reads and checks the settings.
+
+    Args:
+        path: the TOML file.
+        secrets: a directory with one file per secret; None for ``PREAU_SECRETS``, if set.
+
+    Raises:
+        ConfigError: the file is missing, no TOML, or a setting is wrong; the message names each setting.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        advice = "Name it with --config FILE or PREAU_CONFIG; `make demo` writes one for you to look at."
+        raise ConfigError(f"There is no configuration file {path}.", advice=advice) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"The configuration file {path} cannot be read: {error}.") from None
+    _add_secrets(raw, secrets or _secrets_in_force())
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        wrong = "\n".join(
+            f"  {'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()
+        )
+        raise ConfigError(f"The configuration file {path} is wrong:\n{wrong}") from None
+
+
+_SECRETS: Final = {
+    "homeserver_as_token": ("homeserver", "as_token"),
+    "homeserver_hs_token": ("homeserver", "hs_token"),
+    "store_url": ("store", "url"),
+}
+
+
+def _secrets_in_force() -> Path | None:
+    named = os.environ.get("PREAU_SECRETS") or os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(named) if named else None
+
+
+def _add_secrets(raw: dict[str, object], directory: Path | None) -> None:
+    """Puts each secret that has a file of its own into its section."""
+    if directory is None:
+        return
+    for name, (section, key) in _SECRETS.items():
+        file = directory / name
+        if file.is_file():
+            target = raw.setdefault(section, {})
+            if isinstance(target, dict):
+                target[key] = file.read_text(encoding="utf-8").strip()

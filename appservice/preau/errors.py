@@ -15,6 +15,9 @@ PreauError                    explain() is what people read; a stack trace is fo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class PreauError(Exception):
     """Something a person can understand and act on.
@@ -90,3 +93,23 @@ class HomeserverUnreachable(HomeserverError):
 
 class HomeserverBusy(HomeserverError):
     """The homeserver asked us to wait longer than a call may last."""
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Lets the first `PreauError` of a task group out by itself, so that callers catch what the docstrings say."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        found, other = group.split(PreauError)
+        if found is None or other is not None:
+            raise
+        raise _first(found) from group
+
+
+def _first(group: BaseExceptionGroup[PreauError]) -> PreauError:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, PreauError)
+    return found

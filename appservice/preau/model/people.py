@@ -72,6 +72,8 @@ class RosterSource(StrEnum):
     SIECLE_PERSON = "siecle.personne"
     STS_STATE = "sts.epp"
     STS_LOCAL = "sts.local"
+    BY_HAND = "preau.hand"
+    """No register at all: entered by direction with an appointment; the number is the person's own id."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from preau.model.ids import UserId
+from preau.model.ids import RoomId, ServerName, UserId
 from preau.model.rooms import RoomKind
 from preau.model.wanted import Content, Json, Seat, StateKey, WantedRoom
 from preau.policy.rooms import RULES
@@ -34,6 +34,10 @@ HISTORY: Final = StateKey("m.room.history_visibility")
 GUESTS: Final = StateKey("m.room.guest_access")
 NAME: Final = StateKey("m.room.name")
 TOPIC: Final = StateKey("m.room.topic")
+CHILD: Final = "m.space.child"
+PARENT: Final = "m.space.parent"
+LINKS: Final = frozenset({CHILD, PARENT})
+"""The event types that tie rooms and spaces together (Matrix client-server spec, module "Spaces")."""
 
 
 def power_levels(kind: RoomKind, members: Mapping[UserId, Seat], *, bot: UserId, version: str) -> Content:
@@ -77,6 +81,26 @@ def room_state(room: WantedRoom, *, bot: UserId, version: str) -> dict[StateKey,
     if room.topic:
         state[TOPIC] = {"topic": room.topic}
     return state
+
+
+def child_link(server: ServerName) -> Content:
+    """The content of ``m.space.child`` in a space."""
+    return {"via": [server], "suggested": True}
+
+
+def parent_link(server: ServerName) -> Content:
+    """The content of ``m.space.parent`` in a room."""
+    return {"via": [server], "canonical": True}
+
+
+def child_key(room: RoomId) -> StateKey:
+    """The state key under which a space names a room that hangs in it."""
+    return StateKey(CHILD, room)
+
+
+def parent_key(space: RoomId) -> StateKey:
+    """The state key under which a room names the space it hangs in."""
+    return StateKey(PARENT, space)
 
 
 def _events_default(kind: RoomKind) -> int:

@@ -145,6 +145,13 @@ def _parent(key: RoomKey, snapshot: Snapshot) -> RoomKey | None:
             return RoomKey(kind, key.school, key.scope)
 
 
+def academy_space() -> Wanted:
+    """The académie's own space, of which no school is the owner."""
+    key = RoomKey(RoomKind.SPACE_ACADEMY, ACADEMY)
+    room = WantedRoom(key=key, name=room_name(key, ""), topic=room_topic(key), parent=None, members={})
+    return Wanted(school=ACADEMY, accounts={}, rooms={key: room})
+
+
 def _spaces(snapshot: Snapshot, rooms: Mapping[RoomKey, WantedRoom]) -> list[WantedRoom]:
     """The spaces above the rooms, bottom up: whoever is in a room is in the spaces it hangs in, as a reader.
 

@@ -1,0 +1,223 @@
+"""Wanted − actual = plan: the pure difference, ordered, printable as a diff, with a fingerprint.
+
+A room is made when its first member has an account, and brings the spaces above it with it. Order of steps: accounts
+back in → rooms, spaces first → state → people out → people in → names → accounts locked. People leave before others
+enter, so that a plan stopped half-way never shows one family's room to another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from preau.model.ids import ServerName, UserId, split_user_id
+from preau.model.rooms import RoomKey
+from preau.model.wanted import ActualAccount, ActualRoom, Content, Membership, StateKey, Wanted, WantedRoom
+from preau.policy.powers import LINKS, child_key, child_link, parent_key, parent_link, room_state
+from preau.sync.context import Academy
+
+
+class Action(StrEnum):
+    """What a step does; the codes appear in plans and in the journal."""
+
+    UNLOCK_ACCOUNT = "unlock_account"
+    CREATE_ROOM = "create_room"
+    SET_STATE = "set_state"
+    REMOVE_MEMBER = "remove_member"
+    ADD_MEMBER = "add_member"
+    NAME_ACCOUNT = "name_account"
+    LOCK_ACCOUNT = "lock_account"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do on the homeserver. ``room``, ``user``, ``state`` and ``content`` are set as the action needs."""
+
+    action: Action
+    reason: str
+    room: RoomKey | None = None
+    user: UserId | None = None
+    state: StateKey | None = None
+    content: Content | None = None
+
+    @property
+    def subject(self) -> str:
+        """What the step is done to, as plans and the journal write it; ids and room keys, never names."""
+        words = [str(part) for part in (self.user, self.room) if part is not None]
+        if self.state is not None:
+            words.append(" ".join(part for part in self.state if part))
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """What we know of the homeserver, as far as the plan reaches."""
+
+    accounts: Mapping[UserId, ActualAccount]
+    rooms: Mapping[RoomKey, ActualRoom]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in the order in which they may be done, and the rooms as they should become."""
+
+    steps: tuple[Step, ...]
+    rooms: Mapping[RoomKey, WantedRoom] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change with any step: what `--accept` must repeat."""
+        told = [[step.action, step.subject, step.content] for step in self.steps]
+        return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]
+
+    def only(self, users: frozenset[UserId]) -> Plan:
+        """The part of the plan that brings these users in: their rooms, and the spaces above them."""
+        rooms = {step.room for step in self.steps if step.user in users and step.room is not None}
+        above = {key for room in rooms for key in _ancestors(room, self.rooms)}
+        made = rooms | above
+        kept = (
+            step
+            for step in self.steps
+            if step.user in users or (step.action is Action.CREATE_ROOM and step.room in made)
+        )
+        return Plan(tuple(kept), self.rooms)
+
+
+def difference(wanted: Iterable[Wanted], actual: Actual, academy: Academy) -> Plan:
+    """What to do so that the homeserver becomes as wanted.
+
+    Args:
+        wanted: every school that the plan may touch; together they must hold all schools of the accounts in ``actual``.
+        actual: accounts and rooms as recorded.
+        academy: server, bot and room version.
+    """
+    display_names: dict[UserId, str] = {}
+    rooms: dict[RoomKey, WantedRoom] = {}
+    for school in wanted:
+        display_names |= school.accounts
+        rooms |= _joined_spaces(rooms, school.rooms)
+    here = _Here(academy, display_names, actual)
+    needed = _needed(rooms, here)
+    steps = [*_accounts_back(here)]
+    steps += _creations(rooms, needed, actual)
+    steps += _state_changes(rooms, actual, academy)
+    steps += _departures(rooms, here)
+    steps += _arrivals(rooms, needed, here)
+    steps += _account_changes(here)
+    return Plan(tuple(steps), rooms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    academy: Academy
+    display_names: Mapping[UserId, str]
+    actual: Actual
+
+    def may_enter(self, user: UserId) -> bool:
+        """Whether the user can be brought into a room now: with an account here, or from another académie."""
+        if split_user_id(user)[1] != self.academy.server:
+            return True
+        return user in self.actual.accounts and user in self.display_names
+
+
+def _joined_spaces(
+    known: Mapping[RoomKey, WantedRoom], school: Mapping[RoomKey, WantedRoom]
+) -> Mapping[RoomKey, WantedRoom]:
+    """A school's rooms; the académie's space, which all schools want, is the same wanted room each time."""
+    return {key: room for key, room in school.items() if key not in known}
+
+
+def _ancestors(key: RoomKey, rooms: Mapping[RoomKey, WantedRoom]) -> Iterator[RoomKey]:
+    room = rooms.get(key)
+    while room is not None and room.parent is not None:
+        yield room.parent
+        room = rooms.get(room.parent)
+
+
+def _needed(rooms: Mapping[RoomKey, WantedRoom], here: _Here) -> frozenset[RoomKey]:
+    """The rooms that somebody can enter now, and the spaces above them."""
+    needed: set[RoomKey] = set()
+    for key, room in rooms.items():
+        if key not in needed and any(here.may_enter(user) for user in room.members):
+            needed.add(key)
+            needed.update(_ancestors(key, rooms))
+    return frozenset(needed)
+
+
+def _accounts_back(here: _Here) -> Iterator[Step]:
+    for user, account in sorted(here.actual.accounts.items()):
+        if not account.active and user in here.display_names:
+            yield Step(Action.UNLOCK_ACCOUNT, "has a place in a school again", user=user)
+
+
+def _account_changes(here: _Here) -> Iterator[Step]:
+    for user, account in sorted(here.actual.accounts.items()):
+        name = here.display_names.get(user)
+        if name is None and account.active:
+            yield Step(Action.LOCK_ACCOUNT, "has no place in any school any more", user=user)
+        elif name is not None and name != account.display_name:
+            yield Step(Action.NAME_ACCOUNT, "name or function changed", user=user, content={"displayname": name})
+
+
+def _creations(rooms: Mapping[RoomKey, WantedRoom], needed: frozenset[RoomKey], actual: Actual) -> list[Step]:
+    missing = [key for key in needed if key not in actual.rooms]
+    missing.sort(key=lambda key: (sum(1 for _ in _ancestors(key, rooms)), key))
+    return [Step(Action.CREATE_ROOM, "its first member has an account", room=key) for key in missing]
+
+
+def _state_changes(rooms: Mapping[RoomKey, WantedRoom], actual: Actual, academy: Academy) -> Iterator[Step]:
+    links = _links(rooms, actual, academy.server)
+    for key in sorted(actual.rooms):
+        wanted = links.get(key, {})
+        if key in rooms:
+            wanted |= room_state(rooms[key], bot=academy.bot, version=actual.rooms[key].version)
+        yield from _state_difference(key, wanted, actual.rooms[key])
+
+
+def _state_difference(key: RoomKey, wanted: Mapping[StateKey, Content], room: ActualRoom) -> Iterator[Step]:
+    for state in sorted(wanted):
+        if room.state.get(state) != wanted[state]:
+            yield Step(Action.SET_STATE, "differs from what is wanted", key, state=state, content=wanted[state])
+    for state in sorted(room.state):
+        if state.type in LINKS and state not in wanted and room.state[state]:
+            yield Step(Action.SET_STATE, "does not hang there any more", key, state=state, content={})
+
+
+def _links(
+    rooms: Mapping[RoomKey, WantedRoom], actual: Actual, server: ServerName
+) -> dict[RoomKey, dict[StateKey, Content]]:
+    """What ties rooms that exist to spaces that exist (Matrix client-server spec, module "Spaces")."""
+    links: dict[RoomKey, dict[StateKey, Content]] = {}
+    for key, room in rooms.items():
+        child, parent = actual.rooms.get(key), actual.rooms.get(room.parent) if room.parent else None
+        if child is None or parent is None:
+            continue
+        links.setdefault(parent.key, {})[child_key(child.room)] = child_link(server)
+        links.setdefault(key, {})[parent_key(parent.room)] = parent_link(server)
+    return links
+
+
+def _departures(rooms: Mapping[RoomKey, WantedRoom], here: _Here) -> Iterator[Step]:
+    for key, room in sorted(here.actual.rooms.items()):
+        wanted = rooms[key].members if key in rooms else {}
+        for user in sorted(room.members):
+            if room.members[user] is not Membership.BAN and user not in wanted:
+                yield Step(Action.REMOVE_MEMBER, "has no place in this room", key, user)
+
+
+def _arrivals(rooms: Mapping[RoomKey, WantedRoom], needed: frozenset[RoomKey], here: _Here) -> Iterator[Step]:
+    for key in sorted(needed):
+        present = here.actual.rooms[key].members if key in here.actual.rooms else {}
+        for user, seat in sorted(rooms[key].members.items()):
+            if here.may_enter(user) and not _is_in(user, present.get(user), here.academy.server):
+                yield Step(Action.ADD_MEMBER, seat.why, key, user)
+
+
+def _is_in(user: UserId, membership: Membership | None, server: ServerName) -> bool:
+    """Joined, or invited from another académie, whose people accept by themselves; whoever is banned stays out."""
+    if membership in {Membership.JOIN, Membership.BAN}:
+        return True
+    return membership is Membership.INVITE and split_user_id(user)[1] != server

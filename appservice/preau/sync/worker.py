@@ -1,0 +1,104 @@
+"""The owner of the inbox: takes events in order, has them handled, and marks them done.
+
+An event that cannot be handled is tried again a few times, then set aside as stuck with its reason; it never holds the
+others up. A homeserver that does not answer holds everything up: the worker waits and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from preau.errors import HomeserverUnreachable, PreauError
+from preau.matrix.wire import BrokenEvent, parse_event
+from preau.store import inbox
+from preau.store.inbox import InboxEvent
+from preau.sync.context import Context
+from preau.sync.repair import Memory, handle
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_BATCH: Final = 200
+_LOOK_AGAIN: Final = 5.0
+"""Seconds after which the inbox is looked at even if nobody called: another process may have put events back."""
+_PAUSE: Final = 2.0
+"""Seconds to wait when the homeserver does not answer; each call has retried for longer before."""
+KEPT: Final = timedelta(days=7)
+"""How long handled events and transaction ids are kept: longer than a homeserver would repeat one."""
+
+
+class Worker:
+    """Handles the inbox until it is cancelled.
+
+    Args:
+        context: homeserver, store, clock and académie.
+        arrived: set by whoever puts something into the inbox.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self, context: Context, arrived: asyncio.Event, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._context = context
+        self._arrived = arrived
+        self._sleep = sleep
+        self._memory = Memory(context.academy)
+
+    async def run(self) -> None:
+        """Never ends by itself."""
+        while True:
+            self._arrived.clear()
+            try:
+                if not await self.batch():
+                    await self._rest()
+            except HomeserverUnreachable as silence:
+                log.warning("homeserver_unreachable", reason=silence.happened)
+                await self._sleep(_PAUSE)
+
+    async def batch(self) -> int:
+        """Handles what is waiting, up to a bound; how many events were taken up.
+
+        Raises:
+            HomeserverUnreachable: what was handled is marked done, the rest waits.
+        """
+        async with self._context.store.reading() as db:
+            waiting = await inbox.pending(db, _BATCH)
+        done: list[int] = []
+        try:
+            for event in waiting:
+                if await self._one(event):
+                    done.append(event.seq)
+        finally:
+            if done:
+                async with self._context.store.writing() as db:
+                    await inbox.done(db, done, self._context.clock.now())
+        return len(waiting)
+
+    async def _one(self, found: InboxEvent) -> bool:
+        """Whether the event is dealt with; a failure is noted and counted."""
+        try:
+            await handle(self._context, self._memory, parse_event(found.event))
+        except HomeserverUnreachable:
+            raise
+        except (PreauError, BrokenEvent) as failed:
+            reason = failed.happened if isinstance(failed, PreauError) else str(failed)
+            log.warning("event_not_handled", seq=found.seq, attempts=found.attempts + 1, reason=reason)
+            async with self._context.store.writing() as db:
+                await inbox.failed(db, found.seq, reason, self._context.clock.now())
+            return False
+        return True
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(_LOOK_AGAIN):
+                await self._arrived.wait()
+        except TimeoutError:
+            await self._forget()
+
+    async def _forget(self) -> None:
+        async with self._context.store.writing() as db:
+            await inbox.forget(db, self._context.clock.now() - KEPT)
