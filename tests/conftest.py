@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from tests.postgresql_server import PostgresqlMissing, PostgresqlServer, running_postgresql
 
 

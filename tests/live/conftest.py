@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.live.homeservers import HomeserverPorts, Person, logged_in, new_localpart, register, spec
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
 from preau.demo.processes import free_ports
+from tests.live.homeservers import HomeserverPorts, Person, logged_in, new_localpart, register, spec
 
 MakePerson = Callable[..., Awaitable[Person]]
 

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp import web
-from tests.live.conftest import MakePerson
-from tests.live.homeservers import HomeserverPorts, new_localpart, spec
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
 from preau.demo.processes import free_ports
+from tests.live.conftest import MakePerson
+from tests.live.homeservers import HomeserverPorts, new_localpart, spec
 
 pytestmark = pytest.mark.live
 

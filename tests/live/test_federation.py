@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 import nio
 import pytest
-from tests.live.conftest import MakePerson
-from tests.live.homeservers import Person, new_localpart
 
 from preau.demo.homeserver import Homeserver
 from preau.errors import HomeserverError
+from tests.live.conftest import MakePerson
+from tests.live.homeservers import Person, new_localpart
 
 pytestmark = pytest.mark.live
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import nio
 import pytest
 from sqlalchemy import make_url
-from tests.live.conftest import MakePerson
-from tests.live.homeservers import HomeserverPorts, new_localpart, register, spec
 
+from preau.demo import first_admin
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver, HomeserverSpec, PostgresDatabase
 from preau.demo.processes import free_ports
 from preau.demo.synapse_api import SynapseApi
 from preau.errors import HomeserverError, HomeserverUnreachable
+from tests.live.conftest import MakePerson
+from tests.live.homeservers import HomeserverPorts, new_localpart, register, spec
 
 pytestmark = pytest.mark.live
 
@@ -37,8 +39,26 @@ async def test_the_bot_is_the_only_admin_of_all_accounts_ever_made(nord: Homeser
 
 
 async def test_the_helper_that_made_the_bot_an_admin_cannot_be_used_any_more(nord: Homeserver) -> None:
-    helpers = await nord.api().get("/_synapse/admin/v2/users", name="preau-bootstrap-", deactivated="true")
-    assert [(user["admin"], user["deactivated"]) for user in helpers["users"]] == [(False, True)]
+    helpers = await helpers_of(nord)
+    assert helpers
+    assert {(helper["admin"], helper["deactivated"]) for helper in helpers} == {(False, True)}
+
+
+async def test_a_helper_that_an_interrupted_run_left_behind_is_removed(nord: Homeserver) -> None:
+    keys = nord.bot_keys()
+    left = await first_admin._make_helper(SynapseApi(nord.client_url), keys.registration_shared_secret)
+    assert await left.get("/_synapse/admin/v2/users"), "it is an admin"
+    await first_admin.make_bot_admin(nord.client_url, nord.bot, keys)
+    with pytest.raises(HomeserverError) as refusal:
+        await left.get("/_synapse/admin/v2/users")
+    assert refusal.value.status == 401
+    assert {(helper["admin"], helper["deactivated"]) for helper in await helpers_of(nord)} == {(False, True)}
+
+
+async def helpers_of(homeserver: Homeserver) -> list[dict[str, Any]]:
+    answer = await homeserver.api().get("/_synapse/admin/v2/users", name="preau-bootstrap-", deactivated="true")
+    users: list[dict[str, Any]] = answer["users"]
+    return users
 
 
 async def test_a_person_may_not_use_the_admin_interface(nord: Homeserver, person: MakePerson) -> None:

@@ -120,6 +120,11 @@ class Homeserver:
         """Calls as that user, over the provision token; as the bot, who is an admin, by default."""
         return SynapseApi(self.client_url, self.as_token, user or self.bot)
 
+    def bot_keys(self) -> BotKeys:
+        """What `preau.demo.first_admin` needs to make the bot an admin here."""
+        keys = self.credentials
+        return BotKeys(keys.registration_shared_secret, keys.provision_as_token, keys.events_as_token)
+
     def configuration_files(self) -> tuple[Path, ...]:
         """The files Synapse reads, in its order; written by `configure`."""
         return tuple(self._config / name for name in _CONFIGURATION)
@@ -144,7 +149,7 @@ class Homeserver:
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 await self._wait_until_it_answers(process)
-                await make_bot_admin(self.client_url, self.bot, self._bot_keys())
+                await make_bot_admin(self.client_url, self.bot, self.bot_keys())
                 await self._wait_for_background_updates()
         except TimeoutError as error:
             process.kill()
@@ -184,10 +189,6 @@ class Homeserver:
     @property
     def _data(self) -> Path:
         return self.spec.folder / "data"
-
-    def _bot_keys(self) -> BotKeys:
-        keys = self.credentials
-        return BotKeys(keys.registration_shared_secret, keys.provision_as_token, keys.events_as_token)
 
     def _variables(self) -> dict[str, object]:
         spec = self.spec
