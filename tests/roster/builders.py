@@ -76,7 +76,8 @@ def old_link(person_key: object, pupil_key: object, legal: object = 1, kinship: 
 
 def guardians_file(persons: Iterable[str], links: Iterable[str] = (), top: str | None = None) -> str:
     data = f"<PERSONNES>\n{''.join(persons)}</PERSONNES><RESPONSABLES>\n{''.join(links)}</RESPONSABLES>"
-    return f'<BEE_RESPONSABLES VERSION="2.1">{head() if top is None else top}\n<DONNEES>{data}</DONNEES></BEE_RESPONSABLES>'
+    start = head() if top is None else top
+    return f'<BEE_RESPONSABLES VERSION="2.1">{start}\n<DONNEES>{data}</DONNEES></BEE_RESPONSABLES>'
 
 
 def structures_file(
@@ -162,14 +163,14 @@ def encoded(xml: str, encoding: str = "ISO-8859-15") -> bytes:
     return f'<?xml version="1.0" encoding="{encoding}"?>\n{xml}\n'.encode(encoding)
 
 
-def read_all(folder: Path, *files: str | bytes, expected: Expectation = Expectation()) -> Reading:
+def read_all(folder: Path, *files: str | bytes, expected: Expectation | None = None) -> Reading:
     """Write the files and read them; they are named 0.xml, 1.xml …"""
     paths = []
     for number, content in enumerate(files):
         path = folder / f"{number}.xml"
         path.write_bytes(content if isinstance(content, bytes) else encoded(content))
         paths.append(path)
-    return read(paths, expected=expected)
+    return read(paths, expected=expected or Expectation())
 
 
 def found(reading: Reading, code: str) -> list[Finding]:

@@ -1,10 +1,10 @@
 """Reads the roster files of one school::
 
     paths ─ archive ─► streams ─ xml_safe ─► records ─ siecle_*, sts ─► files
-                                                                                │ admission
-        findings ◄── notes ◄── review ◄── SchoolRoster ◄── assemble ◄───────────┘
+                                                                          │ admission
+        findings ◄── notes ◄── review ◄── SchoolRoster ◄── assemble ◄─────┘
 
-A bad record is noted and left out; a wrong file is noted and refuses everything, since half a roster is worse than none.
+A bad record is noted and left out; a wrong file is noted and refuses everything: half a roster is worse than none.
 """
 
 from __future__ import annotations

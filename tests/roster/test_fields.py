@@ -1,0 +1,62 @@
+"""Single values as the ministry writes them."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from preau.roster.fields import day, number, title
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("NOUR", "Nour"),
+        ("ZOÉ", "Zoé"),
+        ("ŒDIPE", "Œdipe"),
+        ("JEAN-MARC", "Jean-Marc"),
+        ("N'DEYE", "N'Deye"),
+        ("N’DEYE", "N’Deye"),
+        ("MARIE DE LA PAIX", "Marie de la Paix"),
+        ("DE", "De"),
+        ("zoé", "Zoé"),
+        ("Anne-Lise", "Anne-Lise"),
+        ("McKay", "McKay"),
+        ("LOU B", "Lou B"),
+        ("", ""),
+        ("?", "?"),
+    ],
+)
+def test_given_names_are_shown_in_title_case(written: str, shown: str) -> None:
+    assert title(written) == shown
+
+
+@pytest.mark.parametrize("written", ["03/02/2013", "2013-02-03"])
+def test_dates_are_french_or_iso(written: str) -> None:
+    assert day(written) == date(2013, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "3/2/2013", "2013/02/03", "31/02/2013", "00/00/0000", "03/02/13", "٠٣/٠٢/٢٠١٣"]
+)
+def test_anything_else_is_no_date(written: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        day(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("900001", "900001"),
+        (" 12 ", "12"),
+        ("0", "0"),
+        ("", None),
+        (None, None),
+        ("1a", None),
+        ("-1", None),
+        ("٣", None),
+    ],
+)
+def test_a_key_is_digits(written: str | None, key: str | None) -> None:
+    assert number(written) == key
