@@ -10,7 +10,7 @@ import pytest
 
 from preau.model.roster import FileKind
 from preau.roster.findings import FINDING_CODES
-from preau.roster.reader import Expectation, check_report, read
+from preau.roster.reader import Expectation, check_report, read, school_of
 from tests.roster import builders as b
 
 PUPILS = b.pupils_file([b.pupil(1)], [b.placed(1, "5A")])
@@ -197,3 +197,13 @@ def test_a_thousand_findings_of_one_kind_are_enough(tmp_path: Path) -> None:
     reading = b.read_all(tmp_path, b.pupils_file([b.pupil("x")] * 1_500))
     assert len(b.found(reading, "bad-key")) == 1_000
     assert "500 more" in b.found(reading, "more-of-the-same")[0].message
+
+
+def test_the_school_can_be_told_from_the_heads_alone(tmp_path: Path) -> None:
+    for number, content in enumerate([PUPILS, b.sts_file([], school=b.OTHER_SCHOOL), "<BEE_COMMUN/>", "<not-xml"]):
+        (tmp_path / f"{number}.xml").write_bytes(b.encoded(content))
+    pupils, staff, other, broken = (tmp_path / f"{number}.xml" for number in range(4))
+    assert school_of([pupils, other, broken, tmp_path / "absent.xml"]) == b.SCHOOL
+    assert school_of([staff]) == b.OTHER_SCHOOL
+    assert school_of([pupils, staff]) is None
+    assert school_of([broken]) is None

@@ -9,13 +9,14 @@ A bad record is noted and left out; a wrong file is noted and refuses everything
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from lxml import etree
 
+from preau.model.ids import Uai
 from preau.model.roster import FileKind, SourceFile
 from preau.roster.admission import Content, ReadFile, admit
 from preau.roster.archive import RosterFile, xml_files
@@ -29,7 +30,7 @@ from preau.roster.siecle_structures import STRUCTURE_RECORDS, StructuresFile, St
 from preau.roster.sts import STAFF_RECORDS, StaffFile, StaffReader, reverse_sts
 from preau.roster.xml_safe import XmlDocument
 
-__all__ = ["Counts", "Expectation", "Reading", "check_report", "read"]
+__all__ = ["Counts", "Expectation", "Reading", "check_report", "read", "school_of"]
 
 T = TypeVar("T")
 
@@ -87,6 +88,30 @@ def read(paths: Sequence[Path], *, expected: Expectation = Expectation()) -> Rea
         notes[-1].add(Code.NO_ROSTER, 0, message)
     reading = _join(files, refused=any(note.refused for note in notes))
     return replace(reading, findings=tuple(finding for note in notes for finding in note.findings()))
+
+
+def school_of(paths: Sequence[Path]) -> Uai | None:
+    """The school that the files say they are of; None where they do not agree or none can be read.
+
+    Only the heads are read, so that what is known of the school can be looked up before `read` judges the files.
+    """
+    return _only(school for path in paths for school in _schools_in(path))
+
+
+def _schools_in(path: Path) -> Iterator[Uai]:
+    notes = Notes(str(path))  # `read` tells what is wrong
+    try:
+        for file in xml_files(path, notes):
+            document = XmlDocument(file.stream)
+            if kind := _kind_of(document.root, notes):
+                reader: Reader = kind.reader(notes)
+                for record in document.records({"PARAMETRES": document.root}):
+                    reader.take(record)
+                    break
+                if school := reader.finish().head.school:
+                    yield school
+    except Refusal:
+        return
 
 
 def _read_path(path: Path, notes: list[Notes]) -> list[ReadFile]:
