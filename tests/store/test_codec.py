@@ -9,7 +9,6 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.store.samples import a_school
 
 from preau.errors import StoreError
 from preau.model.ids import DivisionCode, GroupCode, PersonId, Uai
@@ -18,6 +17,7 @@ from preau.model.roster import Division, FileKind, Group, SourceFile
 from preau.model.snapshot import Enrolment, Guardianship, Post, Snapshot
 from preau.store.canonical import canonical_json
 from preau.store.codec import Packed, decode, encode
+from tests.store.samples import a_school
 
 words = st.text(max_size=12)
 persons = words.map(PersonId)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.store.samples import NORTH
 
 from preau.errors import StoreError
 from preau.store.engine import Store
 from preau.store.facts import facts_changed, facts_version
+from tests.store.samples import NORTH
 
 
 async def test_a_block_that_raises_leaves_nothing(store: Store) -> None:

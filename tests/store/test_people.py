@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.store.samples import ALICE, BOB, CHLOE, NOON, NORTH, SOUTH, counted, introduce_all, key
 
 from preau.errors import StoreError
 from preau.model.ids import PersonId, Uai
 from preau.model.people import RosterKey, RosterSource
 from preau.store import people
 from preau.store.engine import Store
+from tests.store.samples import ALICE, BOB, CHLOE, NOON, NORTH, SOUTH, counted, introduce_all, key
 
 
 async def test_a_key_introduced_is_recognised_and_no_other(store: Store) -> None:
@@ -28,6 +28,7 @@ async def test_one_person_may_have_several_keys(store: Store) -> None:
     async with store.reading() as db:
         assert await people.keys_of(db, ALICE) == {key(1), key(9, SOUTH)}
         assert await people.schools_of(db, [ALICE, BOB]) == {ALICE: frozenset({NORTH, SOUTH})}
+        assert await people.people_of(db, [SOUTH]) == {ALICE}
 
 
 async def test_a_key_of_somebody_else_is_refused_and_nothing_is_kept(store: Store) -> None:

@@ -8,11 +8,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
-from tests.store.processes import exit_codes
 
 from preau.errors import StoreError
 from preau.store.engine import Store
 from preau.store.tables import metadata
+from tests.store.processes import exit_codes
 
 
 def differences(connection: Connection) -> list[Any]:

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from tests.store.samples import NOON, NORTH, SOUTH, a_school
 
 from preau.errors import StoreError, UnknownSubject
 from preau.model.snapshot import Snapshot
@@ -14,6 +13,7 @@ from preau.store import snapshots
 from preau.store.engine import Store
 from preau.store.facts import facts_version, facts_versions
 from preau.store.snapshots import Saved, SchoolRow, SnapshotId, SnapshotState
+from tests.store.samples import NOON, NORTH, SOUTH, a_school
 
 
 async def save(store: Store, snapshot: Snapshot) -> Saved:

@@ -10,10 +10,9 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.store.samples import NOON
-
 from preau.store import inbox, journal
 from preau.store.engine import Store
+from tests.store.samples import NOON
 
 EVENTS = 40
 ENTRIES = 60

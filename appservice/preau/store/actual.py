@@ -73,6 +73,13 @@ async def room_by_id(db: AsyncConnection, room_id: RoomId) -> ActualRoom | None:
     return found[0] if found else None
 
 
+async def place_of(db: AsyncConnection, room_id: RoomId) -> tuple[RoomKey, str] | None:
+    """The key and version of that room, or None when it is not ours: what most events need, in one short query."""
+    query = select(_ROOM.kind, _ROOM.school, _ROOM.scope, _ROOM.version).where(_ROOM.room_id == room_id)
+    row = (await db.execute(query)).first()
+    return None if row is None else (_key(row.kind, row.school, row.scope), row.version)
+
+
 async def rooms_of_user(db: AsyncConnection, user: UserId) -> tuple[Place, ...]:
     """Every room of ours that the user is in, is invited to, knocks at or is banned from; sorted."""
     query = (

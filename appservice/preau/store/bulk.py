@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -32,13 +32,16 @@ async def insert(db: AsyncConnection, table: Table, rows: Iterable[Mapping[str, 
         await db.execute(table.insert(), chunk)
 
 
-async def insert_missing(db: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Add those rows whose key is not there yet; the number added."""
-    statement = _insert(db, table).on_conflict_do_nothing()
-    added = 0
+async def insert_missing(db: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add those rows whose key is not there yet."""
     for chunk in chunks(rows, _ROWS):
-        added += (await db.execute(statement, chunk)).rowcount
-    return added
+        await db.execute(_insert(db, table).on_conflict_do_nothing(), chunk)
+
+
+async def is_first(db: AsyncConnection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Add a row; False when its key was there already. Another process adding the same is waited for."""
+    statement = _insert(db, table).on_conflict_do_nothing().values(**row)
+    return (await db.execute(statement.returning(*table.primary_key))).first() is not None
 
 
 async def upsert(db: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:

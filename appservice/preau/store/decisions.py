@@ -29,7 +29,7 @@ from preau.model.decisions import (
     Restriction,
 )
 from preau.model.ids import DivisionCode, PersonId, Uai, UserId
-from preau.model.people import Function
+from preau.model.people import Function, PersonName
 from preau.model.rooms import RoomKey, RoomKind
 from preau.store import tables
 from preau.store.bulk import chunks
@@ -127,6 +127,8 @@ async def appoint(db: AsyncConnection, appointment: Appointment) -> int:
             "appointed_by": appointment.appointed_by,
             "since": appointment.since,
             "until": appointment.until,
+            "given_name": appointment.name.given if appointment.name else "",
+            "family_name": appointment.name.family if appointment.name else "",
         },
     )
     await facts_changed(db, [appointment.school])
@@ -306,6 +308,7 @@ def _appointment(row: Row[Any]) -> Appointment:
         appointed_by=row.appointed_by,
         since=row.since,
         until=row.until,
+        name=PersonName(row.family_name, row.given_name) if row.family_name or row.given_name else None,
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -43,6 +43,10 @@ _BEGIN: Final = {
     # Rebuilding a table drops the old one: with foreign keys on, what points to it would go too.
     "migrate": ("PRAGMA query_only = OFF", "PRAGMA foreign_keys = OFF", "BEGIN IMMEDIATE"),
 }
+
+
+Transaction: TypeAlias = AsyncConnection
+"""One open transaction, as callers of the store's functions name it without knowing SQL."""
 
 
 class Store:

@@ -19,7 +19,7 @@ from sqlalchemy import case, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from preau.store import tables
-from preau.store.bulk import chunks, insert_missing
+from preau.store.bulk import chunks, insert_missing, is_first
 
 ATTEMPTS: Final = 5
 """How often an event is tried before it is set aside."""
@@ -43,7 +43,7 @@ async def receive(db: AsyncConnection, txn_id: str, events: Sequence[Mapping[str
     """Keep a transaction with its events, in order. False when that transaction is known already."""
     if db.dialect.name == "postgresql":  # numbers are given before the commit: without a turn, 5 could appear after 6
         await db.execute(text("SELECT pg_advisory_xact_lock(:line)"), {"line": _LINE})
-    if not await insert_missing(db, tables.inbox_transaction, [{"id": txn_id, "received_at": at}]):
+    if not await is_first(db, tables.inbox_transaction, {"id": txn_id, "received_at": at}):
         return False
     rows = [
         {"event_id": event.get("event_id"), "body": dict(event), "received_at": at, "state": "pending"}

@@ -33,6 +33,7 @@ from preau.store.bulk import insert
 from preau.store.canonical import canonical_json
 
 _NOTHING: Final = "0" * 64
+_PAGE: Final = 1000
 _CALL: Final = "Keep a copy of the database as it is, compare with the last backup, and find out who had access to it."
 
 
@@ -86,19 +87,18 @@ async def append(db: AsyncConnection, entries: Sequence[Entry], at: datetime) ->
 
 
 async def verify(db: AsyncConnection, noted: Verified | None = None) -> Verified:
-    """Walk the whole chain, one entry in memory at a time. ``noted`` is a head that somebody wrote down before.
+    """Walk the whole chain, a page in memory at a time. ``noted`` is a head that somebody wrote down before.
 
     Raises:
         JournalBroken: the chain does not hold; the first bad entry and what to do.
         StoreError: the head is missing.
     """
     seq, previous = 0, _NOTHING
-    async with db.stream(select(tables.journal).order_by(tables.journal.c.seq)) as rows:
-        async for row in rows:
-            _check(row, seq + 1, previous)
-            seq, previous = row.seq, row.hash
-            if noted is not None and seq == noted.entries and previous != noted.head:
-                raise JournalBroken(f"Entry {seq} of the journal is not the one whose hash was noted.", advice=_CALL)
+    async for row in _in_order(db):
+        _check(row, seq + 1, previous)
+        seq, previous = row.seq, row.hash
+        if noted is not None and seq == noted.entries and previous != noted.head:
+            raise JournalBroken(f"Entry {seq} of the journal is not the one whose hash was noted.", advice=_CALL)
     head = await _head(db)
     _check_end(Verified(seq, previous), head)
     if noted is not None and noted.entries > seq:
@@ -108,9 +108,18 @@ async def verify(db: AsyncConnection, noted: Verified | None = None) -> Verified
 
 async def export(db: AsyncConnection) -> AsyncIterator[dict[str, Any]]:
     """Every entry in order, as an object to write on a line of JSON; with the hashes, so that anybody can verify it."""
-    async with db.stream(select(tables.journal).order_by(tables.journal.c.seq)) as rows:
-        async for row in rows:
-            yield row._asdict() | {"detail": json.loads(row.detail)}
+    async for row in _in_order(db):
+        yield row._asdict() | {"detail": json.loads(row.detail)}
+
+
+async def _in_order(db: AsyncConnection) -> AsyncIterator[Row[Any]]:
+    seq = tables.journal.c.seq
+    page = select(tables.journal).order_by(seq).limit(_PAGE)
+    rows = list(await db.execute(page))
+    while rows:
+        for row in rows:
+            yield row
+        rows = list(await db.execute(page.where(seq > rows[-1].seq)))
 
 
 async def _head(db: AsyncConnection, *, lock: bool = False) -> Verified:

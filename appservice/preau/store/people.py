@@ -82,6 +82,14 @@ async def schools_of(db: AsyncConnection, persons: Collection[PersonId]) -> dict
     return {person: frozenset(found) for person, found in schools.items()}
 
 
+async def people_of(db: AsyncConnection, schools: Collection[Uai]) -> frozenset[PersonId]:
+    """Everybody whom the registers of these schools ever named."""
+    found: set[PersonId] = set()
+    for chunk in chunks(schools):
+        found.update(map(PersonId, await db.scalars(select(_KEYS.person).where(_KEYS.school.in_(chunk)))))
+    return frozenset(found)
+
+
 def _row(key: RosterKey, person: PersonId, at: datetime) -> dict[str, object]:
     return {
         "school": key.school,

@@ -10,8 +10,8 @@
     inbox_transaction, inbox_event   what the homeserver told us
     journal ◄─ journal_head          append-only, by trigger
 
-People's names stand in two places only: inside ``snapshot.body``, and in ``account.display_name``, which repeats
-what the homeserver shows to everybody in the room.
+People's names stand in three places only: inside ``snapshot.body``; in ``appointment``, for those whom no roster names;
+and in ``account.display_name``, which repeats what the homeserver shows to everybody in the room.
 """
 
 from __future__ import annotations
@@ -136,6 +136,8 @@ appointment: Final = Table(
     Column("appointed_by", Text, nullable=False),
     Column("since", Moment, nullable=False),
     Column("until", Moment),
+    Column("given_name", Text, nullable=False),
+    Column("family_name", Text, nullable=False),
     Column("ended_at", Moment),
     Column("ended_by", Text),
     sqlite_autoincrement=True,

@@ -118,6 +118,8 @@ def appointments_and_overrides() -> None:
         sa.Column("appointed_by", sa.Text, nullable=False),
         sa.Column("since", MOMENT, nullable=False),
         sa.Column("until", MOMENT),
+        sa.Column("given_name", sa.Text, nullable=False),
+        sa.Column("family_name", sa.Text, nullable=False),
         sa.Column("ended_at", MOMENT),
         sa.Column("ended_by", sa.Text),
         sqlite_autoincrement=True,
