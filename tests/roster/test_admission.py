@@ -207,3 +207,11 @@ def test_the_school_can_be_told_from_the_heads_alone(tmp_path: Path) -> None:
     assert school_of([staff]) == b.OTHER_SCHOOL
     assert school_of([pupils, staff]) is None
     assert school_of([broken]) is None
+
+
+def test_a_broken_file_is_told_in_plain_words_with_its_line(tmp_path: Path) -> None:
+    reading = b.read_all(tmp_path, PUPILS.replace("</ELEVES>", "</ELEVE>"))
+    (finding,) = reading.findings
+    assert (finding.code, finding.line) == ("unreadable-xml", 5)
+    assert "Export it again" in finding.message
+    assert "column" not in finding.message

@@ -202,3 +202,10 @@ def test_groups_and_divisions_not_declared_in_structures_are_noted_once(tmp_path
     assert len(b.found(reading, "unknown-division")) == 1
     assert len(b.found(reading, "unknown-group")) == 1
     assert (reading.counts.divisions, reading.counts.groups) == (2, 1)
+
+
+def test_a_structure_that_is_neither_division_nor_group_is_noted(tmp_path: Path) -> None:
+    placed = b.placed(1, "5A", groups=["G"]).replace(">G</TYPE_STRUCTURE>", ">X</TYPE_STRUCTURE>")
+    reading = b.read_all(tmp_path, b.pupils_file([b.pupil(1)], [placed]))
+    assert (only(reading).division, only(reading).groups) == ("5A", frozenset())
+    assert len(b.found(reading, "unknown-structure")) == 1

@@ -66,7 +66,7 @@ def xml_files(path: Path, notes: Notes, budget: ZipBudget = ZipBudget()) -> Iter
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         if not path.is_file():
-            raise Refusal(Code.UNREADABLE_FILE, 0, "There is no such file.", advice="Check the path.")
+            raise Refusal(Code.UNREADABLE_FILE, 0, "There is no file of that name.", advice="Check the path.")
         file = path.open("rb")
     except OSError as error:
         happened = f"The file cannot be opened: {error.strerror}."

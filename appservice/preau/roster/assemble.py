@@ -132,8 +132,10 @@ def _guardians(school: Uai, file: GuardiansFile, links: Links) -> tuple[RosterGu
 
 
 def _roster_links(school: Uai, links: Links) -> tuple[RosterLink, ...]:
+    persons = {person: _person(school, person) for person, _ in links}
+    pupils = {pupil: RosterKey(RosterSource.SIECLE_PUPIL, school, pupil) for _, pupil in links}
     return tuple(
-        RosterLink(_person(school, person), RosterKey(RosterSource.SIECLE_PUPIL, school, pupil), link.level)
+        RosterLink(persons[person], pupils[pupil], link.level)
         for (person, pupil), link in sorted(links.items(), key=_first)
     )
 

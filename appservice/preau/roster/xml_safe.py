@@ -16,6 +16,7 @@ DTD is never loaded, and a record that still refers to an entity is refused with
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
@@ -166,6 +167,8 @@ class _Pruner:
         return None
 
 
+_PLACE: Final = re.compile(r", line \d+, column \d+$")
+_LIMITS: Final = re.compile(r"limit exceeded|excessive|too long", re.IGNORECASE)
 _EXPORT_AGAIN: Final = "Export it again and do not edit it: it may be cut short or changed by another program."
 
 
@@ -201,9 +204,14 @@ def _feed(parser: etree.XMLPullParser, chunk: bytes | None) -> Iterator[etree._E
 
 
 def _malformed(error: etree.XMLSyntaxError, line: int) -> Refusal:
-    if "limit" in str(error).lower() or "excessive" in str(error).lower():
-        return Refusal(Code.TOO_LARGE, line, f"The file is beyond what is read: {error.msg}.", advice=_EXPORT_AGAIN)
-    return Refusal(Code.UNREADABLE_XML, line, f"The file is no complete XML: {error.msg}.", advice=_EXPORT_AGAIN)
+    """libxml2's words without the place, which a finding tells apart, and without its advice to lift the limits."""
+    words = _PLACE.sub("", (error.msg or "").split("\n", 1)[0])
+    if "amplification" in words:
+        return _forbidden(line)
+    if _LIMITS.search(words):
+        return _too_large("elements nested too deep, or a text or attribute too long", line)
+    said = "".join(sign for sign in words if sign.isprintable())[:200]
+    return Refusal(Code.UNREADABLE_XML, line, f"The file is no complete XML: {said}.", advice=_EXPORT_AGAIN)
 
 
 def _checked_doctype(root: etree._Element) -> bool:
