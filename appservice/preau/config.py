@@ -1,8 +1,8 @@
 """Every setting: one TOML file, secrets apart.
 
-The file is the one named by ``--config``, else by the variable ``PREAU_CONFIG``, else ``/etc/preau/preau.toml``. Secrets
-(the two tokens) stand in the file or, better, each in a file of its own in the directory ``PREAU_SECRETS``, which systemd
-fills (``LoadCredential``): ``homeserver_as_token``, ``homeserver_hs_token``, ``store_url``.
+The file is the one named by ``--config``, else by the variable ``PREAU_CONFIG``, else ``/etc/preau/preau.toml``.
+Secrets stand in the file or, better, each in a file of its own — ``homeserver_as_token``, ``homeserver_hs_token``,
+``store_url`` — in the directory ``PREAU_SECRETS``, or in the one that systemd fills (``LoadCredential``).
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ async def check_homeserver(homeserver: Homeserver, settings: Settings) -> str:
     except HomeserverError as refused:
         raise ConfigError(
             f"The homeserver at {settings.homeserver.url} does not take us for {settings.bot}: {refused.happened}.",
-            advice="Check homeserver.as_token against the registration that Synapse loads, and that the bot is an admin.",
+            advice="Compare homeserver.as_token with the registration that Synapse loads; the bot must be an admin.",
         ) from refused
     if seen_as != settings.bot:
         raise ConfigError(f"The homeserver takes us for {seen_as}, not for {settings.bot}.")

@@ -1,1 +1,36 @@
-"""The commands people type."""
+"""The commands people type.
+
+Every one prints text for people by default, ``--json`` for programs; exit status 0 done, 1 refused or findings, 2 wrong
+use.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from preau.cli import decisions, demo, people, plans, records, rosters, running
+
+app = typer.Typer(
+    name="preau",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Préau: French schools' own federated chat on Matrix.",
+)
+app.add_typer(rosters.app, name="roster")
+app.command("plan")(plans.plan)
+app.command("apply")(plans.apply)
+app.command("activate")(people.activate_command)
+app.add_typer(people.consent_app, name="consent")
+app.command("appoint")(decisions.appoint)
+app.command("override")(decisions.override)
+app.command("status")(records.status)
+app.add_typer(records.journal_app, name="journal")
+app.command("serve")(running.serve)
+app.command("check-config")(running.check_config)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """The command ``preau``."""
+    app()

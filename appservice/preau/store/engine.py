@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import URL, Connection, event, make_url
@@ -24,11 +25,11 @@ from preau.errors import StoreError
 from preau.store import schema
 from preau.store.troubles import in_plain_words
 
-_PATIENCE: Final = 10
-"""Seconds to wait for a lock or for a connection."""
-
 _QUEUE: Final = 60
 """Seconds that a writer waits for the other writers of its own process."""
+
+_CONNECT: Final = 10
+"""Seconds to wait for PostgreSQL to answer."""
 
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
@@ -54,16 +55,16 @@ class Store:
 
     Args:
         url: ``sqlite:////var/lib/preau/preau.db`` or ``postgresql://user:password@host/name``.
+        patience: seconds to wait for a lock that another process holds.
 
     Raises:
         StoreError: the URL names no database that Préau can use.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float = 10) -> None:
         self._url = _understood(url)
         self._sqlite = self._url.get_backend_name() == "sqlite"
-        engine = _sqlite(self._url) if self._sqlite else _postgresql(self._url)
-        self._engine = engine
+        self._engine = (_sqlite if self._sqlite else _postgresql)(self._url, patience)
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
@@ -152,11 +153,18 @@ def _understood(url: str) -> URL:
 _EXAMPLES: Final = "Write sqlite:////var/lib/preau/preau.db or postgresql://preau@localhost/preau."
 
 
-def _sqlite(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": _PATIENCE, "isolation_level": None})
+def _sqlite(url: URL, patience: float) -> AsyncEngine:
+    engine = create_async_engine(url, connect_args={"timeout": patience, "isolation_level": None})
+    event.listen(engine.sync_engine, "do_connect", _for_this_user_only)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _for_this_user_only(_dialect: object, _record: object, arguments: list[str], _options: object) -> None:
+    """The file holds pupils' names: whoever makes it, nobody else may read it. SQLite's own files beside it follow."""
+    with suppress(OSError):  # SQLite will say it better
+        Path(arguments[0]).touch(mode=0o600)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -176,6 +184,6 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(begin)
 
 
-def _postgresql(url: URL) -> AsyncEngine:
-    options = f"-c lock_timeout={_PATIENCE}s -c timezone=UTC"
-    return create_async_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": _PATIENCE, "options": options})
+def _postgresql(url: URL, patience: float) -> AsyncEngine:
+    options = f"-c lock_timeout={int(patience * 1000)} -c timezone=UTC"
+    return create_async_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT, "options": options})

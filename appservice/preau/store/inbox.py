@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import case, select, text
+from sqlalchemy import case, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from preau.store import tables
@@ -24,6 +24,7 @@ from preau.store.bulk import chunks, insert_missing, is_first
 ATTEMPTS: Final = 5
 """How often an event is tried before it is set aside."""
 
+_LEGIBLE: Final = 500
 _LINE: Final = 0x496E626F  # "Inbo": the lock that keeps order among writers
 _EVENT = tables.inbox_event.c
 _TRANSACTION = tables.inbox_transaction.c
@@ -65,6 +66,13 @@ async def stuck(db: AsyncConnection) -> tuple[InboxEvent, ...]:
     return tuple(InboxEvent(row.seq, row.body, row.attempts, row.reason) for row in await db.execute(query))
 
 
+async def counts(db: AsyncConnection) -> tuple[int, int]:
+    """How many events wait to be handled, and how many are stuck."""
+    query = select(_EVENT.state, func.count()).where(_EVENT.state != "done").group_by(_EVENT.state)
+    found: dict[str, int] = {row[0]: row[1] for row in await db.execute(query)}
+    return found.get("pending", 0), found.get("stuck", 0)
+
+
 async def done(db: AsyncConnection, seqs: Collection[int], at: datetime) -> None:
     """Mark events as handled, in the transaction that holds the effects of handling them."""
     for chunk in chunks(seqs):
@@ -85,7 +93,7 @@ async def failed(db: AsyncConnection, seq: int, reason: str, at: datetime) -> bo
         .where(_EVENT.seq == seq, _EVENT.state == "pending")
         .values(
             attempts=tries,
-            reason=reason,
+            reason=_legible(reason),
             state=case((gives_up, "stuck"), else_="pending"),
             settled_at=case((gives_up, at)),
         )
@@ -110,3 +118,8 @@ async def forget(db: AsyncConnection, before: datetime) -> None:
     """
     await db.execute(tables.inbox_event.delete().where(_EVENT.state == "done", _EVENT.settled_at < before))
     await db.execute(tables.inbox_transaction.delete().where(_TRANSACTION.received_at < before))
+
+
+def _legible(reason: str) -> str:
+    """What every database can keep: an exception's text may hold whatever an event held."""
+    return reason.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")[:_LEGIBLE]

@@ -8,11 +8,11 @@ The command line calls it with persons and passwords; the portal will, with the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from preau.errors import UnknownSubject, plainly
-from preau.model.ids import PersonId, Uai, UserId, user_id
+from preau.model.ids import PersonId, Uai, UserId, split_user_id, user_id
 from preau.model.wanted import ActualAccount
 from preau.store import people
 from preau.store.engine import Transaction
@@ -21,7 +21,7 @@ from preau.sync.apply import Applied, Progress, apply
 from preau.sync.context import Context
 from preau.sync.plan import Actual, difference
 from preau.sync.record import Effect, Recorder
-from preau.sync.schools import all_schools, reach
+from preau.sync.schools import reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,13 @@ async def activate(
     return Activated(tuple(made.values()), applied)
 
 
-async def entitled(context: Context, schools: frozenset[Uai] | None = None) -> dict[UserId, str]:
-    """Everybody who may have an account: their users and display names.
-
-    Args:
-        context: store, clock and académie.
-        schools: only of these; None for all.
-    """
+async def without_account(context: Context, schools: Collection[Uai]) -> list[PersonId]:
+    """Everybody who may have an account in these schools and has none that is open."""
     async with context.store.reading() as db:
-        asked = await all_schools(db) if schools is None else schools
-        found = await reach(db, context.academy, asked, context.clock.now(), newest=False)
-    return {user: name for school in found.wanted if school.school in asked for user, name in school.accounts.items()}
+        found = await reach(db, context.academy, schools, context.clock.now(), newest=False)
+    open_to = {user for user, account in found.actual.accounts.items() if account.active}
+    users = {user for school in found.wanted if school.school in schools for user in school.accounts}
+    return sorted(PersonId(split_user_id(user)[0]) for user in users - open_to)
 
 
 async def _schools(db: Transaction, persons: Mapping[PersonId, str]) -> frozenset[Uai]:

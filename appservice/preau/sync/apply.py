@@ -112,7 +112,7 @@ class _Run:
         self.refused: list[Refusal] = []
 
     async def phases(self) -> HomeserverUnreachable | None:
-        """All phases in order; what ended them early, if the homeserver stopped answering (what was done is recorded)."""
+        """All phases in order. Returned is what ended them early, if the homeserver stopped answering."""
         try:
             with plainly():
                 for phase in _PHASES:

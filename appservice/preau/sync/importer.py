@@ -1,15 +1,15 @@
 """Roster files → snapshot::
 
-    files ─► reader ─► findings ─► refused? ──yes──► nothing is kept
-                          │ no
-                          ▼
-             keys ─► persons (known, or new) ─► Snapshot ─► pending ─► plan, brakes, apply
-                                                   └─ a school's first one is accepted at once: nothing can be lost
+files ─► reader ─► findings ─► refused? ──yes──► nothing is kept
+│ no
+▼
+keys ─► persons (known, or new) ─► Snapshot ─► pending ─► plan, brakes, apply
+└─ a school's first one is accepted at once: nothing can be lost
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from preau.errors import RosterRefused
 from preau.model.findings import Severity
 from preau.model.ids import PersonId, Uai
 from preau.model.people import RosterKey
-from preau.model.roster import FileKind, SchoolRoster
+from preau.model.roster import SchoolRoster
 from preau.model.snapshot import Snapshot
-from preau.roster.reader import Expectation, Reading, read, refuse_older
+from preau.model.wanted import Content
+from preau.roster.reader import Expectation, Reading, read, school_of
 from preau.store import journal, people, snapshots
 from preau.store.engine import Transaction
 from preau.store.journal import Entry
@@ -68,11 +69,12 @@ async def import_rosters(context: Context, paths: Sequence[Path], *, mint: Mint,
     Raises:
         RosterRefused: the files are refused whole; nothing was kept. `RosterFilesRefused` holds the findings.
     """
-    reading = read(paths, expected=Expectation(year=context.academy.school_year))
-    if reading.roster is not None:
-        async with context.store.reading() as db:
-            last = await snapshots.newest_sources(db, reading.roster.school)
-        reading = refuse_older(reading, last)
+    school = school_of(paths)
+    async with context.store.reading() as db:
+        last = await snapshots.newest_sources(db, school) if school else ()
+    year = context.academy.school_year
+    newer_than = {source.kind: source.taken_at for source in last if source.taken_at is not None}
+    reading = read(paths, expected=Expectation(school=school, year=year, newer_than=newer_than))
     roster = reading.roster
     if roster is None or not _has_a_side(roster):
         raise RosterFilesRefused(reading, reading.school or "this school")
@@ -102,7 +104,7 @@ async def _keep(db: Transaction, reading: Reading, roster: SchoolRoster, mint: M
 
 
 def _has_a_side(roster: SchoolRoster) -> bool:
-    """Families need both their files, since one says who exists and the other who belongs to whom; staff stand alone."""
+    """Families need both files: one says who exists, the other who belongs to whom. Staff may come alone."""
     families = roster.pupils is not None and roster.links is not None
     return families or (roster.staff is not None and roster.pupils is None and roster.links is None)
 
@@ -145,5 +147,5 @@ def _carried(before: Snapshot | None, roster: SchoolRoster) -> Snapshot | None:
 
 def _entry(snapshot: Snapshot, number: int, new_people: int, told: _Told) -> Entry:
     files = [f"{source.kind} {source.sha256}" for source in snapshot.sources]
-    detail = {"snapshot": number, "year": snapshot.year, "files": files, "new_people": new_people}
+    detail: Content = {"snapshot": number, "year": snapshot.year, "files": [*files], "new_people": new_people}
     return Entry(told.actor, "import_roster", snapshot.school, detail)

@@ -77,18 +77,18 @@ async def handle(context: Context, memory: Memory, event: Event) -> Drift:
     now = context.clock.now()
     async with context.store.reading() as db:
         found = await actual.place_of(db, event.room)
-        want = await memory.of(db, found.key.school, now) if found else None
+        want = await memory.of(db, found[0].school, now) if found else None
     if found is None or want is None:
         return Drift.NONE
-    room = want.rooms.get(found.key)
-    academy = context.academy
-    state = room_state(room, bot=academy.bot, version=found.version) if room else {}
+    key, version = found
+    room, academy = want.rooms.get(key), context.academy
+    state = room_state(room, bot=academy.bot, version=version) if room else {}
     drift = judge(event, room, state, academy.bot)
     match drift:
         case Drift.NONE:
             await _note(context, event)
         case Drift.LEFT:
-            await _let_go(context, event, found.key, now)
+            await _let_go(context, event, key, now)
         case Drift.MEMBER | Drift.STATE:
             await _mend(context, event, want)
     return drift

@@ -70,16 +70,15 @@ class Worker:
         done: list[int] = []
         try:
             for event in waiting:
-                if await self._one(event):
-                    done.append(event.seq)
+                done += await self._one(event)
         finally:
             if done:
                 async with self._context.store.writing() as db:
                     await inbox.done(db, done, self._context.clock.now())
         return len(waiting)
 
-    async def _one(self, found: InboxEvent) -> bool:
-        """Whether the event is dealt with; a failure is noted and counted."""
+    async def _one(self, found: InboxEvent) -> list[int]:
+        """The event's number, if it is dealt with; a failure is noted and counted."""
         try:
             await handle(self._context, self._memory, parse_event(found.event))
         except HomeserverUnreachable:
@@ -89,8 +88,8 @@ class Worker:
             log.warning("event_not_handled", seq=found.seq, attempts=found.attempts + 1, reason=reason)
             async with self._context.store.writing() as db:
                 await inbox.failed(db, found.seq, reason, self._context.clock.now())
-            return False
-        return True
+            return []
+        return [found.seq]
 
     async def _rest(self) -> None:
         try:

@@ -54,13 +54,15 @@ class Transactions:
     def application(self) -> web.Application:
         """The aiohttp application, ready to be served."""
         app = web.Application(client_max_size=_LARGEST_BODY)
-        app.add_routes([
-            web.put("/_matrix/app/v1/transactions/{txn}", self.receive),
-            web.post("/_matrix/app/v1/ping", self.ping),
-            web.get("/_matrix/app/v1/users/{user}", self.unknown),
-            web.get("/_matrix/app/v1/rooms/{alias}", self.unknown),
-            web.get("/health", self.health),
-        ])
+        app.add_routes(
+            [
+                web.put("/_matrix/app/v1/transactions/{txn}", self.receive),
+                web.post("/_matrix/app/v1/ping", self.ping),
+                web.get("/_matrix/app/v1/users/{user}", self.unknown),
+                web.get("/_matrix/app/v1/rooms/{alias}", self.unknown),
+                web.get("/health", self.health),
+            ]
+        )
         return app
 
     async def receive(self, request: web.Request) -> web.Response:
@@ -74,7 +76,7 @@ class Transactions:
             async with self._store.writing() as db:
                 new = await inbox.receive(db, request.match_info["txn"], events, self._clock.now())
         except StoreError as failed:
-            log.error("transaction_not_stored", reason=failed.happened)
+            log.exception("transaction_not_stored", reason=failed.happened)
             raise _refusal(web.HTTPServiceUnavailable, "M_UNKNOWN", "The service's database failed.") from None
         if new:
             self._arrived.set()
@@ -108,7 +110,7 @@ class Transactions:
 
 
 def _is_kept(event: object) -> TypeGuard[dict[str, object]]:
-    """Whether it is an event at all. What is not could never be handled, and answering 400 would stop all that follow."""
+    """Whether it is an event at all. What is not can never be handled, and a 400 would stop all that follow."""
     try:
         parse_event(event)
     except BrokenEvent as broken:

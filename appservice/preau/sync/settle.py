@@ -1,0 +1,142 @@
+"""Decisions that people enter — consents, appointments, court overrides — and their effect at once::
+
+decision ─► store + journal ─► the school's plan (current snapshot) ─► apply
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from preau.model.decisions import Appointment, Consent, Override
+from preau.model.ids import PersonId, Uai
+from preau.model.people import RosterKey, RosterSource
+from preau.model.wanted import Content
+from preau.store import decisions, journal, people
+from preau.store.decisions import Agreement, Pair
+from preau.store.engine import Transaction
+from preau.store.journal import Entry
+from preau.sync.apply import Applied, apply
+from preau.sync.context import Context
+from preau.sync.plan import difference
+from preau.sync.recognise import Mint
+from preau.sync.schools import reach
+
+
+async def settle(context: Context, schools: Collection[Uai], *, actor: str) -> Applied:
+    """Brings these schools' rooms to what is wanted now; pending snapshots wait for `preau apply`.
+
+    Raises:
+        HomeserverUnreachable: the homeserver does not answer; `preau apply` goes on from there.
+    """
+    async with context.store.reading() as db:
+        found = await reach(db, context.academy, schools, context.clock.now(), newest=False)
+    plan = difference(found.wanted, found.actual, context.academy)
+    return await apply(context, plan, found.actual, actor=actor)
+
+
+async def grant(context: Context, consent: Consent, *, actor: str) -> bool:
+    """Notes a consent and brings the person in; False when it was in force already.
+
+    Whoever had left parents' rooms and agrees anew is let in again.
+    """
+    async with context.store.writing() as db:
+        new = await decisions.grant(db, consent)
+        cleared = await _clear_opt_outs(db, consent)
+        if new or cleared:
+            detail: Content = {"school": consent.school, "topic": str(consent.topic), "source": consent.source}
+            await journal.append(db, [Entry(actor, "consent_granted", consent.person, detail)], consent.granted_at)
+    await settle(context, [consent.school], actor=actor)
+    return new
+
+
+async def _clear_opt_outs(db: Transaction, consent: Consent) -> int:
+    in_force = await decisions.in_force(db, consent.school, consent.granted_at)
+    mine = [choice for choice in in_force.opt_outs if choice.person == consent.person]
+    for choice in mine:
+        await decisions.clear_opt_out(db, choice.person, choice.room, consent.granted_at)
+    return len(mine)
+
+
+async def revoke(context: Context, agreement: Agreement, source: str, *, actor: str) -> bool:
+    """Ends a consent and takes the person out of what it opened; False when there was none."""
+    now = context.clock.now()
+    async with context.store.writing() as db:
+        ended = await decisions.revoke(db, agreement, now, source)
+        if ended:
+            detail: Content = {"school": agreement.school, "topic": str(agreement.topic), "source": source}
+            await journal.append(db, [Entry(actor, "consent_revoked", agreement.person, detail)], now)
+    await settle(context, [agreement.school], actor=actor)
+    return ended
+
+
+async def appoint(context: Context, appointment: Appointment, *, actor: str) -> int:
+    """Notes an appointment and gives its rooms and powers; its number is returned.
+
+    A person of ours is known to the school from then on, even if none of its registers names them.
+    """
+    now = context.clock.now()
+    async with context.store.writing() as db:
+        if not appointment.holder.startswith("@"):
+            key = RosterKey(RosterSource.BY_HAND, appointment.school, appointment.holder)
+            await people.introduce(db, {key: PersonId(appointment.holder)}, now)
+        number = await decisions.appoint(db, appointment)
+        detail: Content = {
+            "appointment": number,
+            "role": str(appointment.role),
+            "school": appointment.school,
+            "division": appointment.division,
+            "scope": appointment.scope,
+        }
+        await journal.append(db, [Entry(actor, "appointed", appointment.holder, detail)], now)
+    await settle(context, [appointment.school], actor=actor)
+    return number
+
+
+async def new_person(context: Context, mint: Mint) -> PersonId:
+    """An id for somebody whom no register names; `appoint` makes them known."""
+    async with context.store.reading() as db:
+        while await people.taken(db, [person := mint()]):
+            pass
+    return person
+
+
+async def end_appointment(context: Context, number: int, school: Uai, *, actor: str) -> bool:
+    """Ends an appointment and takes back what it gave; False when it was ended already.
+
+    Raises:
+        UnknownSubject: there is no such appointment.
+    """
+    now = context.clock.now()
+    async with context.store.writing() as db:
+        ended = await decisions.end_appointment(db, number, now, actor)
+        if ended:
+            await journal.append(db, [Entry(actor, "appointment_ended", str(number), {"school": school})], now)
+    await settle(context, [school], actor=actor)
+    return ended
+
+
+async def set_override(context: Context, override: Override, *, actor: str) -> None:
+    """Notes a court decision and keeps the guardian away from the child's rooms from now on."""
+    now = context.clock.now()
+    detail: Content = {
+        "pupil": override.pupil,
+        "school": override.school,
+        "restriction": str(override.restriction),
+        "reference": override.reference,
+    }
+    async with context.store.writing() as db:
+        await decisions.set_override(db, override)
+        await journal.append(db, [Entry(actor, "override_set", override.guardian, detail)], now)
+    await settle(context, [override.school], actor=actor)
+
+
+async def lift_override(context: Context, pair: Pair, *, actor: str) -> bool:
+    """Lifts a court decision; False when there was none."""
+    now = context.clock.now()
+    async with context.store.writing() as db:
+        lifted = await decisions.lift_override(db, pair, now, actor)
+        if lifted:
+            detail: Content = {"pupil": pair.pupil, "school": pair.school}
+            await journal.append(db, [Entry(actor, "override_lifted", pair.guardian, detail)], now)
+    await settle(context, [pair.school], actor=actor)
+    return lifted
