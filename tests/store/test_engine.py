@@ -11,7 +11,7 @@ from sqlalchemy import text
 from preau.errors import StoreError
 from preau.store.engine import Store
 from preau.store.facts import facts_changed, facts_version
-from tests.store.samples import NORTH
+from tests.store.samples import NORTH, SOUTH
 
 
 async def test_a_block_that_raises_leaves_nothing(store: Store) -> None:
@@ -57,6 +57,68 @@ async def test_many_writers_of_two_connections_lose_no_change(url: str, store: S
             assert await facts_version(db, NORTH) == 40
     finally:
         await other.close()
+
+
+async def test_a_task_cancelled_while_it_writes_leaves_nothing_and_holds_nobody_up(store: Store) -> None:
+    written = asyncio.Event()
+
+    async def hangs() -> None:
+        async with store.writing() as db:
+            await facts_changed(db, [NORTH])
+            written.set()
+            await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(hangs())
+        await written.wait()
+        task.cancel()
+    async with store.writing() as db:
+        assert await facts_version(db, NORTH) == 0
+        await facts_changed(db, [NORTH])
+
+
+async def test_tasks_cancelled_at_any_statement_leave_all_or_nothing(store: Store) -> None:
+    async def changes_two() -> None:
+        async with store.writing() as db:
+            await facts_changed(db, [NORTH])
+            await facts_changed(db, [SOUTH])
+
+    for turns in range(0, 60, 3):
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(changes_two())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+        async with store.reading() as db:
+            assert await facts_version(db, NORTH) == await facts_version(db, SOUTH)
+
+
+async def test_a_lock_held_by_another_process_for_too_long_is_told(url: str, store: Store) -> None:
+    impatient = Store(url, patience=0.1)
+    try:
+        async with store.writing() as holder:
+            await facts_changed(holder, [NORTH])
+            with pytest.raises(StoreError, match="held by another process") as refusal:
+                async with impatient.writing() as db:
+                    await facts_changed(db, [NORTH])
+        assert "Wait until the other" in refusal.value.advice
+    finally:
+        await impatient.close()
+
+
+def modes_in(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
+async def test_the_sqlite_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'preau.db'}")
+    try:
+        await store.migrate()
+        async with store.reading():
+            modes = modes_in(tmp_path)
+    finally:
+        await store.close()
+    assert modes == {"preau.db": 0o600, "preau.db-wal": 0o600, "preau.db-shm": 0o600}
 
 
 async def test_sqlite_uses_a_write_ahead_log_and_waits_for_the_disk(tmp_path: Path) -> None:

@@ -85,6 +85,16 @@ async def test_an_event_that_fails_too_often_is_set_aside_and_can_be_tried_again
     assert [each.seq for each in await waiting(store)] == [first.seq, second.seq]
 
 
+async def test_any_reason_can_be_kept(store: Store) -> None:
+    await receive(store, "t1", message(1))
+    (event,) = await waiting(store)
+    async with store.writing() as db:
+        await inbox.failed(db, event.seq, "odd \0 \ud800 é" + "x" * 10_000, NOON)
+    (event,) = await waiting(store)
+    assert event.reason.startswith("odd ? ? éxxx")
+    assert len(event.reason) == 500
+
+
 async def test_only_what_was_handled_long_ago_is_forgotten(store: Store) -> None:
     await receive(store, "t1", message(1), message(2), message(3))
     old, recent, waits = await waiting(store)
