@@ -239,3 +239,10 @@ def test_what_must_not_be_imported_is_not_in_the_reading(tmp_path: Path) -> None
     assert reading.ok
     assert "private" not in repr(reading).lower()
     assert "+336" not in repr(reading)
+
+
+@pytest.mark.parametrize("key", ["", "abc", "-1"])
+def test_a_person_without_a_usable_key_is_left_out(tmp_path: Path, key: str) -> None:
+    reading = b.read_all(tmp_path, PUPILS, b.guardians_file([b.person(key), b.person(8)], [b.link(8, 1)]))
+    assert list(guardians(reading)) == ["8"]
+    assert len(b.found(reading, "bad-key")) == 1

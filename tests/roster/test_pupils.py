@@ -209,3 +209,16 @@ def test_a_structure_that_is_neither_division_nor_group_is_noted(tmp_path: Path)
     reading = b.read_all(tmp_path, b.pupils_file([b.pupil(1)], [placed]))
     assert (only(reading).division, only(reading).groups) == ("5A", frozenset())
     assert len(b.found(reading, "unknown-structure")) == 1
+
+
+def test_a_placement_without_a_usable_key_is_left_out(tmp_path: Path) -> None:
+    reading = b.read_all(tmp_path, b.pupils_file([b.pupil(1)], [b.placed("x", "5B"), b.placed(1, "5A")]))
+    assert only(reading).division == "5A"
+    assert len(b.found(reading, "bad-key")) == 1
+
+
+@pytest.mark.parametrize("code", ["", "X" * 33])
+def test_a_division_without_a_usable_code_is_no_division(tmp_path: Path, code: str) -> None:
+    reading = b.read_all(tmp_path, b.pupils_file([b.pupil(1)], [b.placed(1, code)]))
+    assert only(reading).division is None
+    assert len(b.found(reading, "bad-code")) == 1

@@ -179,3 +179,16 @@ def test_a_structure_declared_twice_is_one(tmp_path: Path) -> None:
     reading = b.read_all(tmp_path, twice)
     assert reading.counts.divisions == 1
     assert b.found(reading, "repeated-structure")
+
+
+def test_a_group_declared_twice_spans_the_divisions_of_both(tmp_path: Path) -> None:
+    groups = [b.sts_group("G", ["5A"], "epp/1"), b.sts_group("G", ["5B"])]
+    reading = b.read_all(tmp_path, b.sts_file([b.staff(1)], [], groups))
+    assert staff(reading)["1"].teaches == {"5A", "5B"}
+    assert len(b.found(reading, "repeated-structure")) == 1
+
+
+def test_a_structure_without_a_code_is_left_out(tmp_path: Path) -> None:
+    reading = b.read_all(tmp_path, b.structures_file({"": "SANS CODE", "5A": "CINQUIEME A"}))
+    assert reading.counts.divisions == 1
+    assert b.found(reading, "bad-code")

@@ -8,6 +8,7 @@ from preau.model.people import GuardianLevel
 from preau.model.roster import RosterLink, SchoolRoster
 from preau.roster.assemble import Parts
 from preau.roster.findings import Code, Notes
+from preau.roster.siecle_guardians import GuardiansFile
 from preau.roster.siecle_pupils import PupilsFile
 
 
@@ -22,7 +23,7 @@ def review(roster: SchoolRoster, parts: Parts) -> None:
         if parts.structures:
             _undeclared(pupils, parts, notes)
     if parts.guardians:
-        _institutions(roster, parts, parts.guardians[1])
+        _institutions(roster, *parts.guardians)
     _similar(roster, next(part[1] for part in (parts.structures, parts.staff, parts.pupils, parts.guardians) if part))
     if bool(parts.pupils) != bool(parts.guardians):
         _missing_side(parts)
@@ -65,12 +66,10 @@ def _oneself(roster: SchoolRoster, notes: Notes, file: PupilsFile) -> None:
             notes.add(Code.ONESELF_OTHER_NAME, pupil.line, message)
 
 
-def _institutions(roster: SchoolRoster, parts: Parts, notes: Notes) -> None:
+def _institutions(roster: SchoolRoster, file: GuardiansFile, notes: Notes) -> None:
     """An institution gets no account, so one wrong kinship code shuts a parent out: it has to be seen."""
-    if parts.guardians is None:
-        return
     institutions = {guardian.key for guardian in roster.guardians or () if guardian.institution}
-    links = parts.guardians[0].links
+    links = file.links
     for link in roster.links or ():
         if link.guardian in institutions and not links[_numbers(link)].institution:
             message = (
