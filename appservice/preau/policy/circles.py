@@ -6,9 +6,9 @@ Court overrides, consents and appointments are applied here, once, so that no ru
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from preau.model.choices import SchoolChoices
 from preau.model.decisions import Appointment, ConsentTopic, Decisions, Mandate, Restriction
@@ -27,16 +27,25 @@ _BY_FUNCTION = {
     Function.SCHOOL_LIFE: Circle.SCHOOL_LIFE,
 }
 
+_GIVEN_BY_HAND: Final = STAFF | {Function.INSPECTOR, Function.ACADEMY_ADMIN}
+"""What an appointment may make of a person: guardians and pupils are told by the rosters alone."""
+
+_TEACHING: Final = frozenset({Function.TEACHER, Function.HEAD_TEACHER})
+
 
 @dataclass(frozen=True, slots=True)
 class Circles:
     """The people of one school by circle and scope.
 
-    ``functions`` says what each person with a place in the school is; ``legal`` who is a legal guardian of somebody.
+    ``functions`` says what each person with a place in the school is; ``legal`` who is a legal guardian of somebody;
+    ``mandated`` who of this académie holds a mandate; ``kept_away`` the guardians whom a court keeps from taking part
+    in a division, and who have no other child there.
     """
 
     functions: Mapping[PersonId, frozenset[Function]]
     legal: frozenset[PersonId]
+    mandated: frozenset[PersonId]
+    kept_away: Mapping[DivisionCode, frozenset[PersonId]]
     _members: Mapping[tuple[Circle, str], frozenset[Holder]]
 
     def of(self, circle: Circle, scope: str = "") -> frozenset[Holder]:
@@ -54,6 +63,8 @@ class _Builder:
         self.members: defaultdict[tuple[Circle, str], set[Holder]] = defaultdict(set)
         self.functions: defaultdict[PersonId, set[Function]] = defaultdict(set)
         self.legal: set[PersonId] = set()
+        self.mandated: set[PersonId] = set()
+        self.restricted: defaultdict[DivisionCode, set[PersonId]] = defaultdict(set)
 
     def put(self, circle: Circle, holder: Holder, scope: str = "") -> None:
         self.members[circle, scope].add(holder)
@@ -71,10 +82,15 @@ class _Builder:
             if head:
                 self.put(Circle.HEAD_TEACHERS, person, division)
 
+    def kept_away(self, division: DivisionCode) -> set[PersonId]:
+        return self.restricted[division] - self.members[Circle.GUARDIANS, division]
+
     def done(self) -> Circles:
         return Circles(
             functions={person: frozenset(functions) for person, functions in self.functions.items()},
             legal=frozenset(self.legal),
+            mandated=frozenset(self.mandated),
+            kept_away={division: frozenset(self.kept_away(division)) for division in self.restricted},
             _members={key: frozenset(people) for key, people in self.members.items()},
         )
 
@@ -88,11 +104,15 @@ def circles(snapshot: Snapshot, decisions: Decisions, choices: SchoolChoices) ->
         choices: the school's own.
     """
     builder = _Builder(choices)
-    _put_staff(builder, snapshot)
+    given = [appointment for appointment in decisions.appointments if appointment.role in _GIVEN_BY_HAND]
+    _put_staff(builder, snapshot, {appointment.holder for appointment in given})
     _put_pupils(builder, snapshot)
     _put_guardians(builder, snapshot, decisions)
+    for appointment in given:
+        _put_function(builder, appointment)
     for appointment in decisions.appointments:
-        _put_appointment(builder, appointment)
+        if _may_hold(builder, appointment, snapshot):
+            _put_mandate(builder, appointment)
     return builder.done()
 
 
@@ -106,11 +126,13 @@ def restrictions(decisions: Decisions) -> dict[tuple[PersonId, PersonId], Restri
     return found
 
 
-def _put_staff(builder: _Builder, snapshot: Snapshot) -> None:
+def _put_staff(builder: _Builder, snapshot: Snapshot, given: Collection[Holder]) -> None:
+    """The registers' staff; whose function no register knows counts once direction has given one."""
     for post in snapshot.posts:
-        if post.function is None:
+        if post.function is not None:
+            builder.give(post.person, post.function)
+        elif post.person not in given:
             continue
-        builder.give(post.person, post.function)
         builder.teach(post.person, post.teaches)
         if post.heads:
             builder.give(post.person, Function.HEAD_TEACHER)
@@ -133,9 +155,11 @@ def _put_guardians(builder: _Builder, snapshot: Snapshot, decisions: Decisions) 
     agreed = {consent.person for consent in decisions.consents if consent.topic is ConsentTopic.PARENT_ROOMS}
     for link in snapshot.guardianships:
         restriction = restricted.get((link.guardian, link.pupil))
+        division = division_of.get(link.pupil)
+        if restriction is not None and division is not None:
+            builder.restricted[division].add(link.guardian)
         if link.level is GuardianLevel.CONTACT or restriction is Restriction.NO_ACCESS:
             continue
-        division = division_of.get(link.pupil)
         _put_guardian(builder, link, division, part=restriction is None, agreed=link.guardian in agreed)
 
 
@@ -158,23 +182,50 @@ def _put_guardian(
             builder.put(circle, link.guardian, division)
 
 
-def _put_appointment(builder: _Builder, appointment: Appointment) -> None:
+def _is_foreign(holder: Holder) -> bool:
+    return holder.startswith("@")
+
+
+def _put_function(builder: _Builder, appointment: Appointment) -> None:
+    """A function given by hand. The division is one taught; for other functions it says only where the person works."""
+    function = appointment.role
+    if not isinstance(function, Function) or _is_foreign(appointment.holder):
+        return
+    person = PersonId(appointment.holder)
+    builder.give(person, function)
+    if appointment.division is not None and function in _TEACHING:
+        builder.teach(person, [appointment.division], head=function is Function.HEAD_TEACHER)
+
+
+def _may_hold(builder: _Builder, appointment: Appointment, snapshot: Snapshot) -> bool:
+    """Whether a mandate counts: users of other académies may only visit, and no mandate leads round a court's decision.
+
+    Whoever is in the school's rosters and has no function there (kept away from every child, a pupil without account)
+    has no place among its parents. Whoever is not in them was entered by hand, or belongs to another school.
+    """
+    if appointment.role is Mandate.VISITOR:
+        return True
+    holder = appointment.holder
+    if _is_foreign(holder):
+        return False
+    return PersonId(holder) in builder.functions or PersonId(holder) not in snapshot.names
+
+
+def _put_mandate(builder: _Builder, appointment: Appointment) -> None:
     holder = appointment.holder
     match appointment.role:
         case Mandate.VISITOR:
             builder.put(Circle.VISITORS, holder, appointment.scope)
         case Mandate.PARENT_DELEGATE if appointment.division is not None:
-            builder.put(Circle.PARENT_DELEGATES, holder, appointment.division)
+            if holder not in builder.kept_away(appointment.division):
+                builder.put(Circle.PARENT_DELEGATES, holder, appointment.division)
         case Mandate.ASSOCIATION_MODERATOR:
             builder.put(Circle.ASSOCIATION_MODERATORS, holder)
             builder.put(Circle.ASSOCIATION_MODERATORS, holder, appointment.scope)
             builder.put(Circle.ASSOCIATION_MEMBERS, holder, appointment.scope)
         case Mandate.ASSOCIATION_MEMBER:
             builder.put(Circle.ASSOCIATION_MEMBERS, holder, appointment.scope)
-        case Function() as function:
-            person = PersonId(holder)
-            builder.give(person, function)
-            if appointment.division is not None:
-                builder.teach(person, [appointment.division], head=function is Function.HEAD_TEACHER)
         case _:
-            pass
+            return
+    if not _is_foreign(holder):
+        builder.mandated.add(PersonId(holder))

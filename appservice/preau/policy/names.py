@@ -30,6 +30,15 @@ _BY_SENIORITY: Final = (
     (Function.PUPIL, "élève"),
 )
 
+_RESPONSIBLE: Final = "responsable"
+"""A person in charge of a child who is no legal guardian (personne en charge), which is no parent."""
+
+_SENIORITY: Final = {label: float(place) for place, (_, label) in enumerate(_BY_SENIORITY)} | {_RESPONSIBLE: 10.5}
+"""The place of each label; a person in charge comes after a parent."""
+
+_INSIDE_NAMES: Final = frozenset("-‐‑'’.,")
+_LETTERS_LIKE_DOTS: Final = frozenset("ꞏㆍᐧ")
+
 _ROOM_NAMES: Final = {
     RoomKind.ANNOUNCE_SCHOOL: "Annonces",
     RoomKind.ANNOUNCE_DIVISION: "Annonces {scope}",
@@ -76,15 +85,19 @@ def function_label(functions: Collection[Function], *, legal_guardian: bool = Tr
     """
     for function, label in _BY_SENIORITY:
         if function in functions:
-            return "responsable" if function is Function.GUARDIAN and not legal_guardian else label
+            return _RESPONSIBLE if function is Function.GUARDIAN and not legal_guardian else label
     return ""
 
 
 def display_name(name: PersonName, functions: Collection[Function], *, legal_guardian: bool = True) -> str:
     """``Alice MARTIN · parent``: what everybody sees beside a message."""
     label = function_label(functions, legal_guardian=legal_guardian)
-    plain = _plain(str(name))
-    return f"{plain}{SEPARATOR}{label}" if label else plain
+    return SEPARATOR.join(part for part in (_plain(str(name)), label) if part)
+
+
+def foremost(names: Collection[str]) -> str:
+    """Of one person's display names in several schools, the one with the most senior function."""
+    return min(names, key=lambda name: (_SENIORITY.get(name.rpartition(SEPARATOR)[2], len(_SENIORITY)), name))
 
 
 def room_name(key: RoomKey, school_name: str) -> str:
@@ -102,7 +115,16 @@ def room_topic(key: RoomKey) -> str:
 
 
 def _plain(text: str) -> str:
-    """The name without what could pass for a function or turn the reading direction."""
-    kept = (" " if character in "·•" or character.isspace() else character for character in text)
-    visible = "".join(character for character in kept if unicodedata.category(character)[0] != "C")
-    return " ".join(visible.split())
+    """The name in letters, digits and what stands inside names; nothing that could pass for the separator.
+
+    Other signs, spaces and line ends of all kinds become one space; controls that turn the reading direction vanish.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    return " ".join("".join(_kept(character) for character in composed).split())
+
+
+def _kept(character: str) -> str:
+    category = unicodedata.category(character)
+    if character in _INSIDE_NAMES or (category[0] in "LMN" and character not in _LETTERS_LIKE_DOTS):
+        return character
+    return "" if category == "Cf" else " "

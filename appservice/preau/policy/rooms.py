@@ -195,6 +195,3 @@ RULES: Final = {
     ),
 }
 """Every kind and its rules."""
-
-DIVISIONS_PER_SPACE: Final = 40
-"""A school with more divisions gets one space per level between: a space keeps to 50 children (``synapse.md`` 4)."""

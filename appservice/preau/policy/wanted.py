@@ -13,15 +13,16 @@ from collections.abc import Iterator, Mapping
 
 from preau.model.choices import SchoolChoices
 from preau.model.decisions import Decisions
-from preau.model.ids import PersonId, ServerName, Uai, UserId, user_id
-from preau.model.people import Function, PersonName
+from preau.model.ids import DivisionCode, PersonId, ServerName, Uai, UserId, user_id
+from preau.model.people import PersonName
 from preau.model.rooms import RoomKey, RoomKind
 from preau.model.snapshot import Snapshot
 from preau.model.wanted import Seat, Wanted, WantedRoom
 from preau.policy.circles import Circles, Holder, circles
+from preau.policy.levels import Levels, levels
 from preau.policy.names import display_name, room_name, room_topic
 from preau.policy.powers import MODERATOR, READER, WRITER
-from preau.policy.rooms import DIVISIONS_PER_SPACE, RULES, Circle, Scope
+from preau.policy.rooms import RULES, Circle, Leaving, Scope
 
 ACADEMY = Uai("")
 """Stands where a room belongs to the whole académie."""
@@ -39,14 +40,19 @@ def wanted(snapshot: Snapshot, decisions: Decisions, choices: SchoolChoices, ser
         server: the académie's homeserver, to name its people's users.
     """
     found = circles(snapshot, decisions, choices)
-    left = {(opt_out.room, user_id(opt_out.person, server)) for opt_out in decisions.opt_outs}
+    left = {
+        (opt_out.room, user_id(opt_out.person, server))
+        for opt_out in decisions.opt_outs
+        if RULES[opt_out.room.kind].leaving is Leaving.OPTS_OUT
+    }
+    level_of = levels(division.code for division in snapshot.divisions)
     rooms: dict[RoomKey, WantedRoom] = {}
     for key in _keys(snapshot, found, choices):
         seats = {_user(holder, server): seat for holder, seat in _seats(key, found).items()}
         members = {user: seat for user, seat in seats.items() if (key, user) not in left}
         if members:
-            rooms[key] = _room(key, snapshot, members)
-    for space in _spaces(snapshot, rooms):
+            rooms[key] = _room(key, snapshot.school_name, members, level_of)
+    for space in _spaces(snapshot.school_name, rooms, level_of):
         rooms[space.key] = space
     names = _appointed_names(decisions) | dict(snapshot.names)
     return Wanted(school=snapshot.school, accounts=_accounts(names, found, server), rooms=rooms)
@@ -58,9 +64,12 @@ def _appointed_names(decisions: Decisions) -> dict[PersonId, PersonName]:
 
 
 def _accounts(names: Mapping[PersonId, PersonName], found: Circles, server: ServerName) -> dict[UserId, str]:
+    """Whoever has a function here, and whoever holds a mandate without one: a moderator entered by hand."""
     return {
-        user_id(person, server): display_name(names[person], functions, legal_guardian=person in found.legal)
-        for person, functions in found.functions.items()
+        user_id(person, server): display_name(
+            names[person], found.functions.get(person, frozenset()), legal_guardian=person in found.legal
+        )
+        for person in found.functions.keys() | found.mandated
         if person in names
     }
 
@@ -116,26 +125,26 @@ def _seen_from(key: RoomKey, circle: Circle, found: Circles) -> frozenset[Holder
     if circle in _OF_THE_SCHOOL:
         return found.of(circle)
     if circle is Circle.ASSOCIATION_MODERATORS and RULES[key.kind].scope is Scope.DIVISION:
-        return found.of(circle)
+        return found.of(circle) - found.kept_away.get(DivisionCode(key.scope), frozenset())
     return found.of(circle, key.scope)
 
 
-def _room(key: RoomKey, snapshot: Snapshot, members: Mapping[UserId, Seat]) -> WantedRoom:
+def _room(key: RoomKey, school_name: str, members: Mapping[UserId, Seat], level_of: Levels) -> WantedRoom:
     return WantedRoom(
         key=key,
-        name=room_name(key, snapshot.school_name),
+        name=room_name(key, school_name),
         topic=room_topic(key),
-        parent=_parent(key, snapshot),
+        parent=_parent(key, level_of),
         members=members,
     )
 
 
-def _parent(key: RoomKey, snapshot: Snapshot) -> RoomKey | None:
+def _parent(key: RoomKey, level_of: Levels) -> RoomKey | None:
     kind = RULES[key.kind].parent
     if kind is None:
         return None
-    if key.kind is RoomKind.SPACE_DIVISION and len(snapshot.divisions) > DIVISIONS_PER_SPACE:
-        return RoomKey(RoomKind.SPACE_LEVEL, key.school, key.scope[:1].upper())
+    if key.kind is RoomKind.SPACE_DIVISION and key.scope in level_of:
+        return RoomKey(RoomKind.SPACE_LEVEL, key.school, level_of[DivisionCode(key.scope)])
     match RULES[kind].scope:
         case Scope.ACADEMY:
             return RoomKey(kind, ACADEMY)
@@ -152,7 +161,7 @@ def academy_space() -> Wanted:
     return Wanted(school=ACADEMY, accounts={}, rooms={key: room})
 
 
-def _spaces(snapshot: Snapshot, rooms: Mapping[RoomKey, WantedRoom]) -> list[WantedRoom]:
+def _spaces(school_name: str, rooms: Mapping[RoomKey, WantedRoom], level_of: Levels) -> list[WantedRoom]:
     """The spaces above the rooms, bottom up: whoever is in a room is in the spaces it hangs in, as a reader.
 
     Nobody is in the académie's own space: it is a directory for operators, and no school may look into another.
@@ -164,16 +173,9 @@ def _spaces(snapshot: Snapshot, rooms: Mapping[RoomKey, WantedRoom]) -> list[Wan
             members = inside.setdefault(parent, set())
             if parent.kind is not RoomKind.SPACE_ACADEMY:
                 members.update(room.members)
-            parent = _parent(parent, snapshot)
-    return [_room(key, snapshot, dict.fromkeys(members, _PASSER_BY)) for key, members in inside.items()]
+            parent = _parent(parent, level_of)
+    return [_room(key, school_name, dict.fromkeys(members, _PASSER_BY), level_of) for key, members in inside.items()]
 
 
 def _user(holder: Holder, server: ServerName) -> UserId:
     return UserId(holder) if holder.startswith("@") else user_id(PersonId(holder), server)
-
-
-def functions_of(
-    snapshot: Snapshot, decisions: Decisions, choices: SchoolChoices
-) -> Mapping[PersonId, frozenset[Function]]:
-    """What each person with a place in the school is; whoever is not in it has none."""
-    return circles(snapshot, decisions, choices).functions

@@ -15,7 +15,10 @@ from preau.model.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A group of people may lose this share (of 1), or this many, whichever is more, before the brake holds."""
+    """A group of people may lose this share (of 1), or this many, whichever is more, before the brake holds.
+
+    Losing everybody is never within the limits, however small the group.
+    """
 
     share: float = 0.10
     people: int = 3
@@ -50,11 +53,11 @@ def _lost(before: Snapshot, after: Snapshot, limits: Limits) -> Iterator[Brake]:
     then, now = _groups(before), _groups(after)
     for group, people in then.items():
         gone = len(people - now[group])
-        if gone > max(limits.people, limits.share * len(people)):
+        if gone > max(limits.people, limits.share * len(people)) or 0 < len(people) == gone:
             yield Brake(
                 "people_removed",
                 after.school,
-                f"{gone} of {len(people)} {group} are missing from the new rosters ({gone / len(people):.0%})",
+                f"{gone} of {len(people)} {group} have no place in the new rosters ({gone / len(people):.0%})",
             )
 
 
@@ -62,7 +65,7 @@ def _groups(snapshot: Snapshot) -> dict[str, frozenset[PersonId]]:
     return {
         "pupils": frozenset(enrolment.pupil for enrolment in snapshot.enrolments),
         "guardians": frozenset(link.guardian for link in snapshot.guardianships),
-        "members of staff": frozenset(post.person for post in snapshot.posts),
+        "members of staff": frozenset(post.person for post in snapshot.posts if post.function is not None),
     }
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from preau.model.ids import ServerName, UserId, split_user_id
+from preau.model.ids import ServerName, Uai, UserId, split_user_id
 from preau.model.rooms import RoomKey
 from preau.model.wanted import ActualAccount, ActualRoom, Content, Membership, StateKey, Wanted, WantedRoom
+from preau.policy.names import foremost
 from preau.policy.powers import LINKS, child_key, child_link, parent_key, parent_link, room_state
+from preau.policy.wanted import ACADEMY
 from preau.sync.context import Academy
 
 
@@ -86,20 +89,27 @@ class Plan:
         return Plan(tuple(kept), self.rooms)
 
 
+def display_names(wanted: Iterable[Wanted]) -> dict[UserId, str]:
+    """Everybody's one display name; of somebody with places in several schools, the most senior function's."""
+    names: defaultdict[UserId, list[str]] = defaultdict(list)
+    for school in wanted:
+        for user, name in school.accounts.items():
+            names[user].append(name)
+    return {user: foremost(found) for user, found in names.items()}
+
+
 def difference(wanted: Iterable[Wanted], actual: Actual, academy: Academy) -> Plan:
     """What to do so that the homeserver becomes as wanted.
 
     Args:
         wanted: every school that the plan may touch; together they must hold all schools of the accounts in ``actual``.
-        actual: accounts and rooms as recorded.
+        actual: accounts and rooms as recorded; rooms of other schools are left alone.
         academy: server, bot and room version.
     """
-    display_names: dict[UserId, str] = {}
-    rooms: dict[RoomKey, WantedRoom] = {}
-    for school in wanted:
-        display_names |= school.accounts
-        rooms |= _joined_spaces(rooms, school.rooms)
-    here = _Here(academy, display_names, actual)
+    schools = tuple(wanted)
+    rooms = {key: room for school in schools for key, room in school.rooms.items()}
+    actual = _within(actual, {ACADEMY, *(school.school for school in schools)})
+    here = _Here(academy, display_names(schools), actual)
     needed = _needed(rooms, here)
     steps = [*_accounts_back(here)]
     steps += _creations(rooms, needed, actual)
@@ -113,21 +123,19 @@ def difference(wanted: Iterable[Wanted], actual: Actual, academy: Academy) -> Pl
 @dataclass(frozen=True, slots=True)
 class _Here:
     academy: Academy
-    display_names: Mapping[UserId, str]
+    names: Mapping[UserId, str]
     actual: Actual
 
     def may_enter(self, user: UserId) -> bool:
         """Whether the user can be brought into a room now: with an account here, or from another académie."""
         if split_user_id(user)[1] != self.academy.server:
             return True
-        return user in self.actual.accounts and user in self.display_names
+        return user in self.actual.accounts and user in self.names
 
 
-def _joined_spaces(
-    known: Mapping[RoomKey, WantedRoom], school: Mapping[RoomKey, WantedRoom]
-) -> Mapping[RoomKey, WantedRoom]:
-    """A school's rooms; the académie's space, which all schools want, is the same wanted room each time."""
-    return {key: room for key, room in school.items() if key not in known}
+def _within(actual: Actual, schools: Collection[Uai]) -> Actual:
+    """What is there of these schools: nobody leaves a room because its school was not asked for."""
+    return Actual(actual.accounts, {key: room for key, room in actual.rooms.items() if key.school in schools})
 
 
 def _ancestors(key: RoomKey, rooms: Mapping[RoomKey, WantedRoom]) -> Iterator[RoomKey]:
@@ -149,13 +157,13 @@ def _needed(rooms: Mapping[RoomKey, WantedRoom], here: _Here) -> frozenset[RoomK
 
 def _accounts_back(here: _Here) -> Iterator[Step]:
     for user, account in sorted(here.actual.accounts.items()):
-        if not account.active and user in here.display_names:
+        if not account.active and user in here.names:
             yield Step(Action.UNLOCK_ACCOUNT, "has a place in a school again", user=user)
 
 
 def _account_changes(here: _Here) -> Iterator[Step]:
     for user, account in sorted(here.actual.accounts.items()):
-        name = here.display_names.get(user)
+        name = here.names.get(user)
         if name is None and account.active:
             yield Step(Action.LOCK_ACCOUNT, "has no place in any school any more", user=user)
         elif name is not None and name != account.display_name:
@@ -174,16 +182,20 @@ def _state_changes(rooms: Mapping[RoomKey, WantedRoom], actual: Actual, academy:
         wanted = links.get(key, {})
         if key in rooms:
             wanted |= room_state(rooms[key], bot=academy.bot, version=actual.rooms[key].version)
-        yield from _state_difference(key, wanted, actual.rooms[key])
-
-
-def _state_difference(key: RoomKey, wanted: Mapping[StateKey, Content], room: ActualRoom) -> Iterator[Step]:
-    for state in sorted(wanted):
-        if room.state.get(state) != wanted[state]:
-            yield Step(Action.SET_STATE, "differs from what is wanted", key, state=state, content=wanted[state])
-    for state in sorted(room.state):
-        if state.type in LINKS and state not in wanted and room.state[state]:
+        for state in sorted(wanted):
+            if actual.rooms[key].state.get(state) != wanted[state]:
+                yield Step(Action.SET_STATE, "differs from what is wanted", key, state=state, content=wanted[state])
+        for state in _stale_links(key, wanted, actual):
             yield Step(Action.SET_STATE, "does not hang there any more", key, state=state, content={})
+
+
+def _stale_links(key: RoomKey, wanted: Collection[StateKey], actual: Actual) -> Iterator[StateKey]:
+    """The links to be cut; in the académie's own space only to rooms we know, since other schools hang there too."""
+    known = {room.room for room in actual.rooms.values()} if key.school == ACADEMY else None
+    state = actual.rooms[key].state
+    for link in sorted(state):
+        if link.type in LINKS and link not in wanted and state[link] and (known is None or link.key in known):
+            yield link
 
 
 def _links(

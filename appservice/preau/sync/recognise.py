@@ -72,15 +72,24 @@ def complete(
         known: the keys recognised already.
         roster: the reading.
         ids: fresh person ids, at least as many as keys are missing.
+
+    Returns:
+        The missing keys alone. An adult pupil and the guardian who they are themselves share one person, whichever of
+        the two keys was known first.
+
+    Raises:
+        ValueError: too few ids were given.
     """
     oneself = same_people(roster)
-    missing = sorted(keys_that_matter(roster) - known.keys() - oneself.keys())
-    fresh = dict(zip(missing, ids, strict=False))
-    everybody = {**known, **fresh}
-    for guardian, pupil in oneself.items():
-        if guardian not in known and pupil in everybody:
-            fresh[guardian] = everybody[pupil]
-    return fresh
+    found = {pupil: known[guardian] for guardian, pupil in oneself.items() if guardian in known and pupil not in known}
+    missing = sorted(keys_that_matter(roster) - known.keys() - oneself.keys() - found.keys())
+    found |= zip(missing, ids[: len(missing)], strict=True)
+    everybody = {**known, **found}
+    return found | {
+        guardian: everybody[pupil]
+        for guardian, pupil in oneself.items()
+        if guardian not in known and pupil in everybody
+    }
 
 
 def snapshot_of(roster: SchoolRoster, people: Mapping[RosterKey, PersonId], before: Snapshot | None) -> Snapshot:
@@ -94,9 +103,10 @@ def snapshot_of(roster: SchoolRoster, people: Mapping[RosterKey, PersonId], befo
         people: a person for every key that matters.
         before: the newest snapshot of the school in the same school year, if there is one.
     """
-    read = _read(roster, people)
+    matter = keys_that_matter(roster) | same_people(roster).keys()
+    read = _read(roster, {key: person for key, person in people.items() if key in matter})
     if before is None:
-        return read
+        return replace(read, names=_named(read, read.names))
     families, staff = roster.pupils is not None, roster.staff is not None
     chosen = replace(
         read,
