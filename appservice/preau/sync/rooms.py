@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from preau.matrix.client import Homeserver
@@ -64,7 +65,15 @@ async def ensure_room(
     found, new = await homeserver.ensure_room(_creation(academy, room, state))
     if new:
         return ActualRoom(room.key, found, academy.room_version, state, {})
-    return await read_room(homeserver, academy, room.key, found)
+    return await _completed(homeserver, await read_room(homeserver, academy, room.key, found), state)
+
+
+async def _completed(homeserver: Homeserver, room: ActualRoom, state: Mapping[StateKey, Content]) -> ActualRoom:
+    """A room that was found, perhaps half made by a run that was killed, with all its state."""
+    for key, content in state.items():
+        if room.state.get(key) != content:
+            await homeserver.put_state(room.room, key, content)
+    return replace(room, state={**room.state, **state})
 
 
 async def read_room(homeserver: Homeserver, academy: Academy, key: RoomKey, room: RoomId) -> ActualRoom:
@@ -107,7 +116,6 @@ def _members(state: Mapping[StateKey, Content], academy: Academy) -> Iterator[tu
 
 
 def _creation(academy: Academy, room: WantedRoom, state: dict[StateKey, Content]) -> RoomCreation:
-    levels = state[POWER_LEVELS]
     created: Content = {KEY_FIELD: str(room.key)}
     if RULES[room.key.kind].is_space:
         created["type"] = "m.space"
@@ -115,6 +123,5 @@ def _creation(academy: Academy, room: WantedRoom, state: dict[StateKey, Content]
         version=academy.room_version,
         alias=alias_of(room.key),
         creation_content=created,
-        power_levels=levels,
-        initial_state={key: content for key, content in state.items() if key != POWER_LEVELS},
+        initial_state=state,  # power levels too: given as an override, Synapse would add its own `historical`
     )
