@@ -21,7 +21,6 @@ from preau.cli.output import (
     say_json,
     settings,
 )
-from preau.cli.passwords import new_password
 from preau.cli.plans import tell_applied
 from preau.cli.subjects import OneSchool, Person, SchoolOption, one_school, schools_meant
 from preau.config import Settings
@@ -33,6 +32,7 @@ from preau.sync import settle
 from preau.sync.activate import Activated, activate, without_account
 from preau.sync.context import Context
 from preau.sync.directory import find_person
+from preau.sync.passwords import new_password
 from preau.sync.schools import all_schools
 
 consent_app = typer.Typer(no_args_is_help=True, help="What guardians agree to, and take back.")
