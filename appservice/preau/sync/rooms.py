@@ -59,13 +59,20 @@ async def ensure_room(
         room: as it should be.
         space: the space above it, if it has one; it must exist.
     """
-    state = room_state(room, bot=academy.bot, version=academy.room_version)
-    if space is not None:
-        state[parent_key(space.room)] = parent_link(academy.server)
+    state = _state(academy, room, space, academy.room_version)
     found, new = await homeserver.ensure_room(_creation(academy, room, state))
     if new:
         return ActualRoom(room.key, found, academy.room_version, state, {})
-    return await _completed(homeserver, await read_room(homeserver, academy, room.key, found), state)
+    known = await read_room(homeserver, academy, room.key, found)
+    return await _completed(homeserver, known, _state(academy, room, space, known.version))
+
+
+def _state(academy: Academy, room: WantedRoom, space: ActualRoom | None, version: str) -> dict[StateKey, Content]:
+    """All wanted state, with the link to the space above."""
+    state = room_state(room, bot=academy.bot, version=version)
+    if space is not None:
+        state[parent_key(space.room)] = parent_link(academy.server)
+    return state
 
 
 async def _completed(homeserver: Homeserver, room: ActualRoom, state: Mapping[StateKey, Content]) -> ActualRoom:

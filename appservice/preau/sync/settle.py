@@ -6,6 +6,7 @@ decision ─► store + journal ─► the school's plan (current snapshot) ─�
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 from preau.model.decisions import Appointment, Consent, Override
 from preau.model.ids import PersonId, Uai
@@ -39,21 +40,22 @@ async def grant(context: Context, consent: Consent, *, actor: str) -> bool:
 
     Whoever had left parents' rooms and agrees anew is let in again.
     """
+    now = context.clock.now()
     async with context.store.writing() as db:
         new = await decisions.grant(db, consent)
-        cleared = await _clear_opt_outs(db, consent)
+        cleared = await _clear_opt_outs(db, consent, now)
         if new or cleared:
             detail: Content = {"school": consent.school, "topic": str(consent.topic), "source": consent.source}
-            await journal.append(db, [Entry(actor, "consent_granted", consent.person, detail)], consent.granted_at)
+            await journal.append(db, [Entry(actor, "consent_granted", consent.person, detail)], now)
     await settle(context, [consent.school], actor=actor)
     return new
 
 
-async def _clear_opt_outs(db: Transaction, consent: Consent) -> int:
-    in_force = await decisions.in_force(db, consent.school, consent.granted_at)
+async def _clear_opt_outs(db: Transaction, consent: Consent, now: datetime) -> int:
+    in_force = await decisions.in_force(db, consent.school, now)
     mine = [choice for choice in in_force.opt_outs if choice.person == consent.person]
     for choice in mine:
-        await decisions.clear_opt_out(db, choice.person, choice.room, consent.granted_at)
+        await decisions.clear_opt_out(db, choice.person, choice.room, now)
     return len(mine)
 
 
