@@ -19,7 +19,6 @@ from preau.cli.output import (
     explained,
     run,
     say,
-    say_error,
     say_json,
     settings,
 )
@@ -58,30 +57,27 @@ def check(
 @app.command("import")
 def import_(files: Files, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Read a school's rosters and keep them; `preau plan` then shows what they change."""
-    found = settings(config)
-    try:
-        imported = run(_import(found, files))
-    except RosterFilesRefused as refused:
-        if as_json:
-            say_json({**check_report(refused.reading), "imported": False})
-        else:
-            _tell(refused.reading)
-        say_error(refused.explain())
-        raise typer.Exit(REFUSED) from None
-    if as_json:
-        say_json({**check_report(imported.reading), "imported": True, **_outcome(imported)})
-    else:
-        _tell(imported.reading)
+    run(_import(settings(config), files, as_json=as_json))
+
+
+async def _import(found: Settings, files: list[Path], *, as_json: bool) -> None:
+    async with service.context(found) as context:
+        try:
+            imported = await import_rosters(context, files, mint=minter(random.SystemRandom()), actor=actor())
+        except RosterFilesRefused as refused:
+            _show(refused.reading, {"imported": False}, as_json=as_json)
+            raise
+    outcome = {"new": imported.new, "accepted": imported.accepted, "new_people": imported.new_people}
+    _show(imported.reading, {"imported": True, **outcome}, as_json=as_json)
+    if not as_json:
         say(_told(imported))
 
 
-async def _import(found: Settings, files: list[Path]) -> Imported:
-    async with service.context(found) as context:
-        return await import_rosters(context, files, mint=minter(random.SystemRandom()), actor=actor())
-
-
-def _outcome(imported: Imported) -> dict[str, bool | int]:
-    return {"new": imported.new, "accepted": imported.accepted, "new_people": imported.new_people}
+def _show(reading: Reading, outcome: dict[str, bool | int], *, as_json: bool) -> None:
+    if as_json:
+        say_json({**check_report(reading), **outcome})
+    else:
+        _tell(reading)
 
 
 def _told(imported: Imported) -> str:

@@ -1,0 +1,61 @@
+"""The settings: what is wrong is named, secrets may stand apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from preau.config import load
+from preau.errors import ConfigError
+from preau.model.choices import SchoolChoices
+from preau.model.ids import Uai
+from tests.cli.conftest import CONFIGURATION, Shell
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "preau.toml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('name = "nord"', "", "academy.name"),
+        ("school_year = 2025", 'school_year = "next"', "academy.school_year"),
+        ('as_token = "jeton-a"', "", "homeserver.as_token"),
+        ("[store]", "[store]\ncolour = 1", "store.colour"),
+        ("[store]", "[service]\nport = 70000\n[store]", "service.port"),
+        ("[store]", "[schools.0990001A]\npupil_accounts = true\n[store]", "check letter"),
+        ("[store]", "[brakes]\nshare = 2\n[store]", "brakes.share"),
+        ("[store]", "[store", "cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, old: str, new: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        load(written(tmp_path, CONFIGURATION.replace(old, new)))
+
+
+def test_secrets_may_stand_in_files_of_their_own(tmp_path: Path) -> None:
+    secrets = tmp_path / "credentials"
+    secrets.mkdir()
+    for name in ("homeserver_as_token", "homeserver_hs_token"):
+        (secrets / name).write_text(f"secret of {name}\n")
+    text = "\n".join(line for line in CONFIGURATION.splitlines() if "_token" not in line)
+    found = load(written(tmp_path, text), secrets)
+    assert found.as_endpoint().token == "secret of homeserver_as_token"
+    assert "secret of" not in repr(found)
+
+
+def test_a_school_s_choices_stand_beside_the_default(tmp_path: Path) -> None:
+    text = CONFIGURATION + "\n[school_defaults]\npupil_accounts = true\n[schools.0990001n]\npupil_rooms = true\n"
+    academy = load(written(tmp_path, text)).as_academy()
+    assert academy.choices_of(Uai("0990001N")) == SchoolChoices(pupil_accounts=False, pupil_rooms=True)
+    assert academy.choices_of(Uai("0990002P")) == SchoolChoices(pupil_accounts=True, pupil_rooms=False)
+
+
+def test_check_config_says_that_all_is_understood(preau: Shell) -> None:
+    result = preau("check-config")
+    assert result.exit_code == 0
+    assert "understood" in result.stdout
