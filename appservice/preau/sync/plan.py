@@ -14,11 +14,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from preau.model.ids import ServerName, Uai, UserId, split_user_id
+from preau.model.ids import RoomId, ServerName, Uai, UserId, split_user_id
 from preau.model.rooms import RoomKey
 from preau.model.wanted import ActualAccount, ActualRoom, Content, Membership, StateKey, Wanted, WantedRoom
 from preau.policy.names import foremost
-from preau.policy.powers import LINKS, child_key, child_link, parent_key, parent_link, room_state
+from preau.policy.powers import CHILD, LINKS, child_key, child_link, parent_key, parent_link, room_state
 from preau.policy.wanted import ACADEMY
 from preau.sync.context import Academy
 
@@ -178,6 +178,7 @@ def _creations(rooms: Mapping[RoomKey, WantedRoom], needed: frozenset[RoomKey], 
 
 def _state_changes(rooms: Mapping[RoomKey, WantedRoom], actual: Actual, academy: Academy) -> Iterator[Step]:
     links = _links(rooms, actual, academy.server)
+    waiting = _waiting(rooms, actual)
     for key in sorted(actual.rooms):
         wanted = links.get(key, {})
         if key in rooms:
@@ -185,16 +186,26 @@ def _state_changes(rooms: Mapping[RoomKey, WantedRoom], actual: Actual, academy:
         for state in sorted(wanted):
             if actual.rooms[key].state.get(state) != wanted[state]:
                 yield Step(Action.SET_STATE, "differs from what is wanted", key, state=state, content=wanted[state])
-        for state in _stale_links(key, wanted, actual):
+        for state in _stale_links(key, wanted, actual, waiting):
             yield Step(Action.SET_STATE, "does not hang there any more", key, state=state, content={})
 
 
-def _stale_links(key: RoomKey, wanted: Collection[StateKey], actual: Actual) -> Iterator[StateKey]:
+def _waiting(rooms: Mapping[RoomKey, WantedRoom], actual: Actual) -> frozenset[RoomId]:
+    """Rooms whose space is not made yet: they stay where they hang, until a later plan knows the new space's id."""
+    there = actual.rooms.items()
+    return frozenset(room.room for key, room in there if key in rooms and rooms[key].parent not in actual.rooms)
+
+
+def _stale_links(
+    key: RoomKey, wanted: Collection[StateKey], actual: Actual, waiting: Collection[RoomId]
+) -> Iterator[StateKey]:
     """The links to be cut; in the académie's own space only to rooms we know, since other schools hang there too."""
+    here = actual.rooms[key]
     known = {room.room for room in actual.rooms.values()} if key.school == ACADEMY else None
-    state = actual.rooms[key].state
-    for link in sorted(state):
-        if link.type in LINKS and link not in wanted and state[link] and (known is None or link.key in known):
+    for link in sorted(here.state):
+        hung = link.key if link.type == CHILD else here.room
+        cut = link.type in LINKS and link not in wanted and here.state[link] and hung not in waiting
+        if cut and (known is None or link.key in known):
             yield link
 
 
