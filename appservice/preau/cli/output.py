@@ -73,10 +73,13 @@ def say_json(value: Mapping[str, object]) -> None:
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[object], None]]:
-    """A bar on standard error while a terminal looks on; the function it gives counts one thing done."""
+def progress(title: str, total: int | None) -> Iterator[Callable[[object], None]]:
+    """A bar on standard error while a terminal looks on; the function it gives counts one thing done.
+
+    ``total`` None: nobody knows how many there will be.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal or not total, transient=True) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal or total == 0, transient=True) as bar:
         task = bar.add_task(title, total=total)
         yield lambda _: bar.advance(task)

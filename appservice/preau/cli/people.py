@@ -81,7 +81,7 @@ async def _activate(
     async with service.context(found) as context:
         persons = await _named(context, said) if said else await _everybody_else(context, school)
         passwords = {person: given if given is not None else new_password(source) for person in persons}
-        with progress("activate", 0) as count:
+        with progress("activate", None) as count:
             return await activate(context, passwords, actor=actor(), progress=count), passwords
 
 

@@ -94,7 +94,7 @@ async def _planned(context: Context, found: Settings, school: list[str] | None, 
     async with context.store.reading() as db:
         schools = await schools_meant(db, school) if school else await all_schools(db)
     if again:
-        with progress("recheck", 1) as count:
+        with progress("recheck", None) as count:
             await recheck(context, schools, progress=count)
     return await planning.plan(context, schools, found.as_limits())
 
