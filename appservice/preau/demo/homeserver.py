@@ -39,6 +39,11 @@ _DEMO_OPTIONS: Final[dict[str, Any]] = {
 _CONFIGURATION: Final = ("10-underride.yaml", "20-operator.yaml", "30-override.yaml", "40-secrets.yaml")
 
 
+def server_name_at(federation_port: int) -> ServerName:
+    """``localhost`` and the federation port: an explicit port needs no DNS and no .well-known, on any machine."""
+    return ServerName(f"localhost:{federation_port}")
+
+
 @dataclass(frozen=True, slots=True)
 class SqliteDatabase:
     """A file in the homeserver's own folder."""
@@ -91,8 +96,8 @@ class HomeserverSpec:
 
     @property
     def server_name(self) -> ServerName:
-        """``localhost`` and the federation port: an explicit port needs no DNS and no .well-known, on any machine."""
-        return ServerName(f"localhost:{self.federation_port}")
+        """See `server_name_at`."""
+        return server_name_at(self.federation_port)
 
 
 class Homeserver:
@@ -115,6 +120,11 @@ class Homeserver:
     def hs_token(self) -> str:
         """The token with which this homeserver delivers events to ``service_url``."""
         return self.credentials.events_hs_token
+
+    @property
+    def process(self) -> ChildProcess | None:
+        """Synapse's process, once started."""
+        return self._process
 
     def api(self, user: UserId | str | None = None) -> SynapseApi:
         """Calls as that user, over the provision token; as the bot, who is an admin, by default."""

@@ -23,13 +23,19 @@ _TURN: Final = 0x50726561  # "Prea": any number that nobody else in this databas
 def migrate(connection: Connection) -> None:
     """Bring the schema up to date, in the open transaction of ``connection``.
 
+    Alembic keeps what it is doing in global variables: within one process, databases are migrated one after the other.
+    One that is up to date is only looked at, so any number of flows may open it at once.
+
     Raises:
         StoreError: the schema is newer than this version of Préau.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
     config = _config()
-    _refuse_newer(_found(connection), ScriptDirectory.from_config(config))
+    scripts, found = ScriptDirectory.from_config(config), _found(connection)
+    _refuse_newer(found, scripts)
+    if found == scripts.get_current_head():
+        return
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
