@@ -78,6 +78,7 @@ TEACHING: list[tuple[str, list[Placed], list[Decided], dict[str, int]]] = [
     ("heads it without a service", [staff("lou", Function.TEACHER, heads=["5 A"])], [], HEAD_A),
     ("has services, but nobody knows as what", [staff("lou", None, teaches=["5 A"], heads=["5 A"])], [], NOWHERE),
     ("and then is appointed teacher", [staff("lou", None, teaches=["5 A"])], [appoint("lou", Function.TEACHER)], TEACHER_A),
+    ("or inspector, who teaches nobody", [staff("lou", None, teaches=["5 A"])], [appoint("lou", Function.INSPECTOR)], NOWHERE),
     ("substitute with a division", [], [appoint("lou", Function.TEACHER, division="5 A", name="Lou")], TEACHER_A),
     ("substitute head teacher", [], [appoint("lou", Function.HEAD_TEACHER, division="5 A", name="Lou")], HEAD_A),
     ("AESH of one division, which is no teacher", [], [appoint("lou", Function.ASSISTANT, division="5 A", name="Lou")], STAFF_ONLY),

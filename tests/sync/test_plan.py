@@ -114,6 +114,11 @@ def test_an_account(how: str, known: ActualAccount, names: dict[UserId, str], ex
     assert [step.content for step in plan.steps if step.action is Action.NAME_ACCOUNT] in ([], [{"displayname": NAME}])
 
 
+def test_whoever_has_no_place_anywhere_is_locked_and_enters_no_room() -> None:
+    wish = one_room(PAZ, accounts={})
+    assert said(difference([wish], made_as(wish, {}), academy())) == [f"lock_account {PAZ}"]
+
+
 def test_nobody_gets_an_account_by_a_plan() -> None:
     assert difference([one_room(PAZ)], Actual({}, {}), academy()).steps == ()
 

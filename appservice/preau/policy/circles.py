@@ -105,7 +105,7 @@ def circles(snapshot: Snapshot, decisions: Decisions, choices: SchoolChoices) ->
     """
     builder = _Builder(choices)
     given = [appointment for appointment in decisions.appointments if appointment.role in _GIVEN_BY_HAND]
-    _put_staff(builder, snapshot, {appointment.holder for appointment in given})
+    _put_staff(builder, snapshot, {appointment.holder for appointment in given if appointment.role in STAFF})
     _put_pupils(builder, snapshot)
     _put_guardians(builder, snapshot, decisions)
     for appointment in given:
