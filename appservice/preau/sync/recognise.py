@@ -106,7 +106,7 @@ def snapshot_of(roster: SchoolRoster, people: Mapping[RosterKey, PersonId], befo
     matter = keys_that_matter(roster) | same_people(roster).keys()
     read = _read(roster, {key: person for key, person in people.items() if key in matter})
     if before is None:
-        return replace(read, names=_named(read, read.names))
+        return read
     families, staff = roster.pupils is not None, roster.staff is not None
     chosen = replace(
         read,
