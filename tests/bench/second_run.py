@@ -1,0 +1,69 @@
+"""The same files again, when everything is as wanted: nothing may be written."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from preau.sync import planning
+from preau.sync.importer import import_rosters
+from tests.bench.academy import ACTOR, EVERYBODY, MINT, SCHOOL, academy, prepared, rosters, school
+from tests.bench.measure import Row, Span, in_fresh_process, insist, peak_megabytes, timed
+
+
+@dataclass(frozen=True, slots=True)
+class _Second:
+    people: int
+    imported: Span
+    planned: Span
+    peak: float
+
+
+def run(folder: Path) -> Iterable[Row]:
+    """One row per size."""
+    for pupils in (SCHOOL, EVERYBODY):
+        in_fresh_process(_prepare, folder, pupils)
+        found = in_fresh_process(_again, folder, pupils)
+        yield Row(
+            f"{found.people:,} people: second run with nothing changed",
+            "no writes, ≤ 5 s",
+            f"no writes; {found.imported + found.planned}: "
+            f"import {found.imported.wall:.1f} s, plan {found.planned.wall:.1f} s; {found.peak:.0f} MB",
+            "everybody activated and in their rooms; `import_rosters` and `plan`; `PRAGMA data_version` unmoved",
+        )
+
+
+def _prepare(folder: Path, pupils: int) -> None:
+    asyncio.run(prepared(folder, pupils))
+
+
+def _again(folder: Path, pupils: int) -> _Second:
+    database = folder / f"second-{pupils}.db"
+    shutil.copy(folder / f"prepared-{pupils}.db", database)
+    paths = rosters(school(pupils), folder / str(pupils))
+    return asyncio.run(_measured(database, paths))
+
+
+async def _measured(database: Path, paths: list[Path]) -> _Second:
+    async with academy(database) as context:
+        with closing(sqlite3.connect(database)) as witness:
+            before = _version(witness)
+            with timed() as imported:
+                outcome = await import_rosters(context, paths, mint=MINT, actor=ACTOR)
+            with timed() as planned:
+                found = await planning.plan(context)
+            insist(_version(witness) == before, "the second run wrote to the database")
+    insist(not outcome.new, "the second import made another snapshot")
+    insist(found.is_done, f"the second plan has {len(found.plan.steps)} steps")
+    people = sum(len(each.accounts) for each in found.made_from.wanted)
+    return _Second(people, imported, planned, peak_megabytes())
+
+
+def _version(witness: sqlite3.Connection) -> int:
+    """Moves whenever another connection has committed a change (SQLite, PRAGMA data_version)."""
+    return int(witness.execute("PRAGMA data_version").fetchone()[0])
