@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 
 import nio
 import pytest
-from tests.live.conftest import MakePerson
-from tests.live.homeservers import new_localpart
 
 from preau.demo.homeserver import Homeserver as Synapse
 from preau.errors import HomeserverBusy, HomeserverError
@@ -18,6 +16,8 @@ from preau.matrix.patience import Patience
 from preau.matrix.rooms import RoomCreation
 from preau.model.ids import RoomId, UserId
 from preau.model.wanted import Content, Membership, StateKey
+from tests.live.conftest import MakePerson
+from tests.live.homeservers import new_localpart
 
 pytestmark = pytest.mark.live
 
