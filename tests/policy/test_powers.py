@@ -46,7 +46,7 @@ class Room:
 
     def may_send(self, who: UserId, event_type: str, *, state: bool = False) -> bool:
         default = self.levels["state_default" if state else "events_default"]
-        return self.power(who) >= self.levels["events"].get(event_type, default)
+        return self.power(who) >= int(self.levels["events"].get(event_type, default))
 
     def may(self, who: UserId, what: str, whom: UserId = READER_) -> bool:
         """Invite, kick, ban or redact; kicks and bans take more power than the target has."""
@@ -65,7 +65,7 @@ READ_ONLY = {RoomKind.ANNOUNCE_SCHOOL, RoomKind.ANNOUNCE_DIVISION}
 SPACES = {kind for kind in RoomKind if RULES[kind].is_space}
 CONVERSATIONS = set(RoomKind) - READ_ONLY - SPACES
 R, W, M = READER_, WRITER_, MODERATOR_
-SENDERS = [
+SENDERS: list[tuple[str, set[UserId], set[UserId], set[UserId]]] = [
     # event type, read-only rooms, conversations, spaces
     ("m.room.message", {W, M}, {R, W, M}, set()),
     ("m.sticker", {W, M}, {R, W, M}, set()),
