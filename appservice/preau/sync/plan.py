@@ -73,8 +73,11 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change with any step: what `--accept` must repeat."""
-        told = [[step.action, step.subject, step.content] for step in self.steps]
-        return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]
+        told = hashlib.sha256()
+        for step in self.steps:  # one by one: a whole académie's plan as one text would take more memory than the plan
+            line = [step.action, step.subject, step.content]
+            told.update(json.dumps(line, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+        return told.hexdigest()[:12]
 
     def only(self, users: frozenset[UserId]) -> Plan:
         """The part of the plan that brings these users in: their rooms, and the spaces above them."""
@@ -128,9 +131,9 @@ class _Here:
 
     def may_enter(self, user: UserId) -> bool:
         """Whether the user can be brought into a room now: with an account here, or from another académie."""
-        if split_user_id(user)[1] != self.academy.server:
-            return True
-        return user in self.actual.accounts and user in self.names
+        if user in self.names:  # our own people: only they have names here
+            return user in self.actual.accounts
+        return split_user_id(user)[1] != self.academy.server
 
 
 def _within(actual: Actual, schools: Collection[Uai]) -> Actual:
