@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from preau.errors import StoreError
 from preau.model.ids import DivisionCode, GroupCode, PersonId, Uai
@@ -19,6 +20,8 @@ from preau.model.people import Function, GuardianLevel, PersonName
 from preau.model.roster import Division, FileKind, Group, SourceFile
 from preau.model.snapshot import Enrolment, Guardianship, Post, Snapshot
 from preau.store.canonical import canonical_json
+
+T = TypeVar("T")
 
 _FORM: Final = 1
 
@@ -43,8 +46,21 @@ def decode(packed: Packed) -> Snapshot:
     Raises:
         StoreError: the bytes are damaged, or of a form that this version does not know.
     """
+    return _decoded(packed, _read)
+
+
+def decode_sources(packed: Packed) -> tuple[SourceFile, ...]:
+    """The files a snapshot was read from, without its people: they are most of the work of `decode`.
+
+    Raises:
+        StoreError: as `decode`.
+    """
+    return _decoded(packed, _read_sources)
+
+
+def _decoded(packed: Packed, read: Callable[[dict[str, Any]], T]) -> T:
     try:
-        return _read(json.loads(_unpacked(packed)))
+        return read(_known(json.loads(_unpacked(packed))))
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"The stored snapshot {packed.digest[:12]} cannot be read: {error}.",
@@ -76,14 +92,18 @@ def _written(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _read(kept: dict[str, Any]) -> Snapshot:
+def _known(kept: dict[str, Any]) -> dict[str, Any]:
     if kept["form"] != _FORM:
         raise ValueError(f"it has form {kept['form']}, this version knows form {_FORM}")
+    return kept
+
+
+def _read(kept: dict[str, Any]) -> Snapshot:
     return Snapshot(
         school=Uai(kept["school"]),
         school_name=kept["school_name"],
         year=kept["year"],
-        sources=tuple(_source(*row) for row in kept["sources"]),
+        sources=_read_sources(kept),
         names={PersonId(person): PersonName(*name) for person, name in kept["names"].items()},
         divisions=tuple(Division(DivisionCode(code), label) for code, label in kept["divisions"]),
         groups=tuple(Group(GroupCode(code), label, _codes(codes)) for code, label, codes in kept["groups"]),
@@ -92,6 +112,10 @@ def _read(kept: dict[str, Any]) -> Snapshot:
         posts=tuple(_post(*row) for row in kept["posts"]),
         shares_address=frozenset(map(PersonId, kept["shares_address"])),
     )
+
+
+def _read_sources(kept: dict[str, Any]) -> tuple[SourceFile, ...]:
+    return tuple(_source(*row) for row in kept["sources"])
 
 
 def _source(kind: str, name: str, version: str, taken_at: str | None, sha256: str) -> SourceFile:

@@ -21,7 +21,7 @@ from preau.model.ids import Uai
 from preau.model.roster import SourceFile
 from preau.model.snapshot import Snapshot
 from preau.store import tables
-from preau.store.codec import Packed, decode, encode
+from preau.store.codec import Packed, decode, decode_sources, encode
 from preau.store.facts import facts_changed
 
 SnapshotId = NewType("SnapshotId", int)
@@ -146,8 +146,8 @@ async def newest(db: AsyncConnection, school: Uai) -> StoredSnapshot | None:
 
 async def newest_sources(db: AsyncConnection, school: Uai) -> tuple[SourceFile, ...]:
     """The files of the snapshot imported last, to tell a file that is older; empty when there is none."""
-    stored = await newest(db, school)
-    return () if stored is None else stored.snapshot.sources
+    row = (await db.execute(_newest(school, _SNAP.body, _SNAP.digest))).first()
+    return () if row is None else decode_sources(Packed(row.body, row.digest))
 
 
 async def schools(db: AsyncConnection) -> tuple[SchoolRow, ...]:
