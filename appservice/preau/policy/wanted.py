@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from preau.model.choices import SchoolChoices
 from preau.model.decisions import Decisions
-from preau.model.ids import DivisionCode, PersonId, ServerName, Uai, UserId, user_id
+from preau.model.ids import DivisionCode, PersonId, ServerName, Uai, UserId, split_user_id, user_id
 from preau.model.people import PersonName
 from preau.model.rooms import RoomKey, RoomKind
 from preau.model.snapshot import Snapshot
@@ -52,7 +52,7 @@ def wanted(snapshot: Snapshot, decisions: Decisions, choices: SchoolChoices, ser
         members = {user: seat for user, seat in seats.items() if (key, user) not in left}
         if members:
             rooms[key] = _room(key, snapshot.school_name, members, level_of)
-    for space in _spaces(snapshot.school_name, rooms, level_of):
+    for space in _spaces(snapshot.school_name, rooms, level_of, server):
         rooms[space.key] = space
     names = _appointed_names(decisions) | dict(snapshot.names)
     return Wanted(school=snapshot.school, accounts=_accounts(names, found, server), rooms=rooms)
@@ -161,10 +161,13 @@ def academy_space() -> Wanted:
     return Wanted(school=ACADEMY, accounts={}, rooms={key: room})
 
 
-def _spaces(school_name: str, rooms: Mapping[RoomKey, WantedRoom], level_of: Levels) -> list[WantedRoom]:
+def _spaces(
+    school_name: str, rooms: Mapping[RoomKey, WantedRoom], level_of: Levels, server: ServerName
+) -> list[WantedRoom]:
     """The spaces above the rooms, bottom up: whoever is in a room is in the spaces it hangs in, as a reader.
 
-    Nobody is in the académie's own space: it is a directory for operators, and no school may look into another.
+    Nobody is in the académie's own space: it is a directory for operators, and no school may look into another. Nor are
+    visitors from other académies in any: a space shows all its rooms, and they were asked into one.
     """
     inside: dict[RoomKey, set[UserId]] = {}
     for room in rooms.values():
@@ -172,7 +175,7 @@ def _spaces(school_name: str, rooms: Mapping[RoomKey, WantedRoom], level_of: Lev
         while parent is not None:
             members = inside.setdefault(parent, set())
             if parent.kind is not RoomKind.SPACE_ACADEMY:
-                members.update(room.members)
+                members.update(user for user in room.members if split_user_id(user)[1] == server)
             parent = _parent(parent, level_of)
     return [_room(key, school_name, dict.fromkeys(members, _PASSER_BY), level_of) for key, members in inside.items()]
 

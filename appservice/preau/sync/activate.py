@@ -19,7 +19,7 @@ from preau.store.engine import Transaction
 from preau.store.journal import Entry
 from preau.sync.apply import Applied, Progress, apply
 from preau.sync.context import Context
-from preau.sync.plan import Actual, difference
+from preau.sync.plan import Actual, difference, display_names
 from preau.sync.record import Effect, Recorder
 from preau.sync.schools import reach
 
@@ -51,7 +51,7 @@ async def activate(
     async with context.store.reading() as db:
         schools = await _schools(db, passwords)
         found = await reach(db, context.academy, schools, context.clock.now(), newest=False)
-    names = {user: name for school in found.wanted for user, name in school.accounts.items() if user in users}
+    names = {user: name for user, name in display_names(found.wanted).items() if user in users}
     _refuse_strangers(users, names)
     made = await _make_accounts(context, users, names, passwords, found.actual, actor)
     actual = Actual({**found.actual.accounts, **made}, found.actual.rooms)

@@ -1,6 +1,6 @@
 """Plan → effects on the homeserver, idempotent and resumable::
 
-    phases in order:  accounts back in │ rooms, spaces first │ state │ people out │ people in │ names, locks
+    phases in order:  accounts back in │ rooms, spaces first │ state │ people out │ names │ people in │ accounts out
     in a phase:       one queue per room or account, several at a time; steps of one room one after the other
     a step:           effect ─► recorder (actual state + journal)
 
@@ -32,8 +32,9 @@ _PHASES: Final = (
     (Action.CREATE_ROOM,),
     (Action.SET_STATE,),
     (Action.REMOVE_MEMBER,),
+    (Action.NAME_ACCOUNT,),
     (Action.ADD_MEMBER,),
-    (Action.NAME_ACCOUNT, Action.LOCK_ACCOUNT),
+    (Action.LOCK_ACCOUNT,),
 )
 
 _AT_ONCE: Final = 8

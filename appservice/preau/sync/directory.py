@@ -11,7 +11,8 @@ from preau.model.decisions import Decisions, Restriction
 from preau.model.ids import DivisionCode, PersonId, Uai, UserId, split_user_id, user_id
 from preau.model.people import Function, RosterKey, RosterSource
 from preau.model.snapshot import Snapshot
-from preau.policy.circles import circles, restrictions
+from preau.policy.circles import Circles, circles, restrictions
+from preau.policy.rooms import Circle
 from preau.policy.wanted import wanted
 from preau.store import actual, decisions, people, snapshots
 from preau.store.engine import Transaction
@@ -54,43 +55,41 @@ def _of_school(
     snapshot: Snapshot, in_force: Decisions, academy: Academy, open_to: Collection[UserId]
 ) -> Iterator[Place]:
     choices = academy.choices_of(snapshot.school)
-    functions = circles(snapshot, in_force, choices).functions
+    here = circles(snapshot, in_force, choices)
     names = wanted(snapshot, in_force, choices, academy.server).accounts
-    children, divisions = _ties(snapshot, in_force)
-    for person in sorted(functions):
+    children, divisions = _children(snapshot, in_force), _divisions(snapshot, here)
+    for person in sorted(here.functions):
         user = user_id(person, academy.server)
         yield Place(
             school=snapshot.school,
             person=person,
             user=user,
             name=names.get(user, ""),
-            functions=tuple(sorted(functions[person])),
+            functions=tuple(sorted(here.functions[person])),
             guardian_of=tuple(sorted(children[person])),
             divisions=tuple(sorted(divisions[person])),
             active=user in open_to,
         )
 
 
-def _ties(
-    snapshot: Snapshot, in_force: Decisions
-) -> tuple[defaultdict[PersonId, set[PersonId]], defaultdict[PersonId, set[DivisionCode]]]:
-    """Everybody's children, and divisions: taught, attended, or attended by one's children."""
+def _children(snapshot: Snapshot, in_force: Decisions) -> defaultdict[PersonId, set[PersonId]]:
+    """Whom everybody is guardian of, but for those whom a court keeps them from."""
     children: defaultdict[PersonId, set[PersonId]] = defaultdict(set)
-    divisions: defaultdict[PersonId, set[DivisionCode]] = defaultdict(set)
-    own = {enrolment.pupil: enrolment.division for enrolment in snapshot.enrolments}
     kept_away = restrictions(in_force)
-    for post in snapshot.posts:
-        divisions[post.person] |= post.teaches | post.heads
-    for pupil, division in own.items():
-        divisions[pupil].update([division] if division is not None else [])
     for link in snapshot.guardianships:
         if kept_away.get((link.guardian, link.pupil)) is not Restriction.NO_ACCESS:
             children[link.guardian].add(link.pupil)
-            divisions[link.guardian] |= divisions[link.pupil]
-    for given in in_force.appointments:
-        if given.division is not None:
-            divisions[PersonId(given.holder)].add(given.division)
-    return children, divisions
+    return children
+
+
+def _divisions(snapshot: Snapshot, here: Circles) -> defaultdict[str, set[DivisionCode]]:
+    """Everybody's divisions: taught, attended, or attended by one's children."""
+    divisions: defaultdict[str, set[DivisionCode]] = defaultdict(set)
+    for division in snapshot.divisions:
+        for circle in (Circle.TEACHERS, Circle.INFORMED, Circle.PUPILS):
+            for holder in here.of(circle, division.code):
+                divisions[holder].add(division.code)
+    return divisions
 
 
 async def find_person(db: Transaction, academy: Academy, said: str) -> PersonId:

@@ -1,8 +1,9 @@
 """Wanted − actual = plan: the pure difference, ordered, printable as a diff, with a fingerprint.
 
 A room is made when its first member has an account, and brings the spaces above it with it. Order of steps: accounts
-back in → rooms, spaces first → state → people out → people in → names → accounts locked. People leave before others
-enter, so that a plan stopped half-way never shows one family's room to another.
+back in → rooms, spaces first → state → people out → names → people in → accounts locked. People leave before others
+enter, so that a plan stopped half-way never shows one family's room to another; names change before people enter more
+rooms, since each change enters every room anew.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class Action(StrEnum):
     CREATE_ROOM = "create_room"
     SET_STATE = "set_state"
     REMOVE_MEMBER = "remove_member"
-    ADD_MEMBER = "add_member"
     NAME_ACCOUNT = "name_account"
+    ADD_MEMBER = "add_member"
     LOCK_ACCOUNT = "lock_account"
 
 
@@ -118,8 +119,9 @@ def difference(wanted: Iterable[Wanted], actual: Actual, academy: Academy) -> Pl
     steps += _creations(rooms, needed, actual)
     steps += _state_changes(rooms, actual, academy)
     steps += _departures(rooms, here)
+    steps += _renamings(here)
     steps += _arrivals(rooms, needed, here)
-    steps += _account_changes(here)
+    steps += _accounts_out(here)
     return Plan(tuple(steps), rooms)
 
 
@@ -164,13 +166,17 @@ def _accounts_back(here: _Here) -> Iterator[Step]:
             yield Step(Action.UNLOCK_ACCOUNT, "has a place in a school again", user=user)
 
 
-def _account_changes(here: _Here) -> Iterator[Step]:
+def _renamings(here: _Here) -> Iterator[Step]:
     for user, account in sorted(here.actual.accounts.items()):
-        name = here.names.get(user)
-        if name is None and account.active:
-            yield Step(Action.LOCK_ACCOUNT, "has no place in any school any more", user=user)
-        elif name is not None and name != account.display_name:
+        name = here.names.get(user, account.display_name)
+        if name != account.display_name:
             yield Step(Action.NAME_ACCOUNT, "name or function changed", user=user, content={"displayname": name})
+
+
+def _accounts_out(here: _Here) -> Iterator[Step]:
+    for user, account in sorted(here.actual.accounts.items()):
+        if account.active and user not in here.names:
+            yield Step(Action.LOCK_ACCOUNT, "has no place in any school any more", user=user)
 
 
 def _creations(rooms: Mapping[RoomKey, WantedRoom], needed: frozenset[RoomKey], actual: Actual) -> list[Step]:
