@@ -7,13 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.demo import siecle_by_hand as by_hand
 
 from preau.demo.cast import DEMO_SCHOOLS, invent_demo_school
 from preau.demo.changes import as_old_files_tell_it
 from preau.demo.rosters import write_rosters
 from preau.demo.school import DemoSchool
 from preau.model.people import GuardianLevel
+from tests.demo import siecle_by_hand as by_hand
 
 TAKEN_AT = datetime(2025, 9, 15, 19, 2, 11)  # noqa: DTZ001 — HORODATAGE is a wall time without a zone
 SCHOOLS = [invent_demo_school(spec) for spec in DEMO_SCHOOLS]

@@ -7,13 +7,13 @@ import json
 import socket
 
 import pytest
-from tests.matrix.misbehaving import BOT, HangUp, Say, Stall, homeserver_at, trouble
 
 from preau.errors import HomeserverBusy, HomeserverError, HomeserverUnreachable
 from preau.matrix.patience import Patience
 from preau.matrix.rooms import RoomCreation
 from preau.model.ids import EventId, RoomId, UserId
 from preau.model.wanted import StateKey
+from tests.matrix.misbehaving import BOT, HangUp, Say, Stall, homeserver_at, trouble
 
 ROOM = RoomId("!abc/d#e")
 ALICE = UserId("@k7m2q4xd:nord.example")
