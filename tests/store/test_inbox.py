@@ -126,3 +126,12 @@ async def test_killed_at_any_moment_every_transaction_is_whole(url: str, store: 
     assert found == whole
     assert len(found) >= EVENTS * len(said)
     assert not await receive(store, said[-1], *events_of(said[-1]))
+
+
+async def test_events_can_be_asked_after_by_id_handled_or_not(store: Store) -> None:
+    await receive(store, "t1", message(2), message(1))
+    await receive(store, "t2", message(1), message(3))
+    async with store.writing() as db:
+        await inbox.done(db, [(await inbox.pending(db, 1))[0].seq], NOON)
+    async with store.reading() as db:
+        assert await inbox.kept(db, ["$1", "$2", "$unheard"]) == ("$2", "$1")

@@ -66,6 +66,15 @@ async def stuck(db: AsyncConnection) -> tuple[InboxEvent, ...]:
     return tuple(InboxEvent(row.seq, row.body, row.attempts, row.reason) for row in await db.execute(query))
 
 
+async def kept(db: AsyncConnection, event_ids: Collection[str]) -> tuple[str, ...]:
+    """Which of these events came, as often as each is kept (once), in the order they came; until `forget`."""
+    found: list[tuple[int, str]] = []
+    for chunk in chunks(event_ids):
+        query = select(_EVENT.seq, _EVENT.event_id).where(_EVENT.event_id.in_(chunk))
+        found += [(row.seq, row.event_id) for row in await db.execute(query)]
+    return tuple(event_id for _, event_id in sorted(found))
+
+
 async def counts(db: AsyncConnection) -> tuple[int, int]:
     """How many events wait to be handled, and how many are stuck."""
     query = select(_EVENT.state, func.count()).where(_EVENT.state != "done").group_by(_EVENT.state)
