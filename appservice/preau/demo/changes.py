@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 from random import Random
 
-from preau.demo.school import DemoPupil, DemoSchool
+from preau.demo.school import DemoDivision, DemoPupil, DemoSchool
 from preau.model.ids import DivisionCode
 from preau.model.people import GuardianLevel
 
@@ -23,6 +24,21 @@ def move_pupil(school: DemoSchool, pupil_key: int, division: DivisionCode) -> De
     pupil = _attending(school, pupil_key)
     moved = replace(pupil, division=division, groups=tuple(code for code in pupil.groups if code in kept))
     return _with_pupil(school, moved)
+
+
+def open_division(school: DemoSchool, code: DivisionCode, pupil_keys: Collection[int]) -> DemoSchool:
+    """A new division opens in the course of the year, with these pupils of others and without groups.
+
+    Raises:
+        ValueError: no such pupil attends, or the school has that division already.
+    """
+    if code in {known.code for known in school.divisions}:
+        raise ValueError(f"{school.uai} has a division {code!r} already")
+    opened = DemoDivision(code, f"DIVISION {code}", code[0])
+    school = replace(school, divisions=tuple(sorted((*school.divisions, opened), key=lambda each: each.code)))
+    for key in pupil_keys:
+        school = move_pupil(school, key, code)
+    return school
 
 
 def pupil_leaves(school: DemoSchool, pupil_key: int, on: date) -> DemoSchool:

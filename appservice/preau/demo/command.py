@@ -11,6 +11,7 @@ from rich.console import Console
 from preau.demo.describe import describe, write_atomically
 from preau.demo.guide import print_guide
 from preau.demo.run import Demo, DemoOptions
+from preau.demo.story.lines import play
 from preau.errors import HomeserverUnreachable, UsageError
 
 _LOOK: Final = 1.0
@@ -35,7 +36,7 @@ async def run_demo(options: DemoOptions, *, description: Path | None, check: boo
         for file in (everything, *([description] if description is not None else [])):
             write_atomically(found, file)
         if check:
-            return True
+            return await play(demo, console)
         print_guide(demo, console, description=everything)
         await _watch(demo)
     return True

@@ -19,7 +19,7 @@ from preau.demo.school import INSTITUTION, DemoSchool, DemoStaff, StaffKey
 from preau.model.ids import DivisionCode, Uai
 from preau.model.people import GuardianLevel, RosterKey, RosterSource
 
-_PARENTS: Final = 10
+_PARENTS: Final = 8
 """Guardians with an account in each school: enough for a conversation, few enough to start in seconds."""
 
 

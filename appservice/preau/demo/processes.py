@@ -28,6 +28,11 @@ def free_ports(count: int) -> tuple[int, ...]:
         return tuple(each.getsockname()[1] for each in sockets)
 
 
+def tied_to_us(command: Sequence[str], *, user: str = "-") -> list[str]:
+    """The command so that it is killed when the process that starts it ends, however that ends."""
+    return [sys.executable, "-I", str(_LAUNCHER), str(os.getpid()), user, *command]
+
+
 @dataclass(frozen=True, slots=True)
 class ChildProcess:
     """A running (or ended) child, leader of its own process group, its output in ``log``."""
@@ -60,10 +65,9 @@ class ChildProcess:
             user: the user to become (root may), ``-`` to stay who we are.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
-        launcher = [sys.executable, "-I", str(_LAUNCHER), str(os.getpid()), user]
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 -- our own launcher, and no shell
-                [*launcher, *command],
+                tied_to_us(command, user=user),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

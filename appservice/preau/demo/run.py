@@ -62,6 +62,7 @@ class Demo:
 
     def __init__(self, options: DemoOptions, tell: Tell = lambda _: None) -> None:
         self.folder = _empty(options.folder)
+        self.seed = options.seed
         self.authority = Authority(self.folder / "authority")
         self.shared = RoomKey(RoomKind.INTER_ACADEMY, DEMO_SCHOOLS[0].uai, SHARED_ROOM)
         self.shared_room = RoomId("")

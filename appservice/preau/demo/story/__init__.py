@@ -1,0 +1,1 @@
+"""The story that ``preau demo --check`` plays: real people's real clients against both académies."""

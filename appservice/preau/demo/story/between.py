@@ -1,0 +1,79 @@
+"""Between académies: those on the list talk, anybody else is refused both ways."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import quote
+
+from preau.demo.academy import Player
+from preau.demo.homeserver import Homeserver
+from preau.demo.parts import Part
+from preau.demo.story.client import Someone
+from preau.demo.story.telling import expect
+from preau.demo.story.world import World
+from preau.errors import HomeserverError
+from preau.model.ids import AcademyName, PersonId, RoomId, Uai, UserId
+
+
+async def teachers_of_two_academies_talk_both_ways(world: World) -> None:
+    """In the room that nord's school shares; they and nobody else's teachers are in it."""
+    room = world.demo.shared_room
+    ours, theirs = await world.clients(world.demo.visitors)
+    for speaker, listener in ((ours, theirs), (theirs, ours)):
+        said = await speaker.say(room, "Et si nos orchestres jouaient ensemble ?")
+        await listener.hears(said)
+
+
+async def an_unlisted_homeserver_is_refused_in_both_directions(world: World) -> None:
+    """Its people can neither invite ours, nor be invited, nor enter our rooms; nor can ours enter theirs."""
+    stranger = await world.stranger()
+    theirs = await _newcomer(stranger)
+    try:
+        await _invitations(world, theirs)
+        await _rooms(world, stranger, theirs)
+    finally:
+        await theirs.close()
+
+
+async def _newcomer(stranger: Homeserver) -> Someone:
+    """Somebody with an account there."""
+    name, password = "p" + secrets.token_hex(6), secrets.token_urlsafe(16)
+    request = {"type": "m.login.application_service", "username": name, "inhibit_login": True}
+    user = UserId((await stranger.api().post("/_matrix/client/v3/register", request))["user_id"])
+    await stranger.api().put(f"/_synapse/admin/v2/users/{quote(user)}", {"password": password})
+    player = Player(AcademyName("stranger"), Uai(""), Part.PARENT, PersonId(name), user, password, "somebody unlisted")
+    someone = Someone(player, stranger.client_url)
+    await someone.log_in()
+    return someone
+
+
+async def _invitations(world: World, theirs: Someone) -> None:
+    for place in (world.main, world.large):
+        ours = await place.client(Part.TEACHER)
+        expect(not await theirs.invite(await theirs.open_room(), ours.user), f"an unlisted user invited {ours.user}")
+        expect(not await ours.is_invited(), f"an invitation from outside reached {ours.user}")
+        room = await ours.open_room()
+        expect(not await ours.invite(room, theirs.user), f"{ours.user} invited an unlisted user")
+        await ours.leave(room)
+    expect(not await theirs.is_invited(), "an invitation of ours reached the unlisted user")
+
+
+async def _rooms(world: World, stranger: Homeserver, theirs: Someone) -> None:
+    alias = "_preau_" + secrets.token_hex(4)  # the provision token may make no others
+    open_room = {"preset": "public_chat", "room_alias_name": alias}
+    await stranger.api().post("/_matrix/client/v3/createRoom", open_room)
+    for place in (world.main, world.large):
+        ours = await place.client(Part.TEACHER)
+        joined = await ours.join(f"#{alias}:{stranger.server_name}")
+        expect(not joined, f"{ours.user} entered a room of an unlisted homeserver")
+    entered = await _enters(stranger, theirs, world.demo.shared_room, world.demo.nord.homeserver)
+    expect(not entered, "an unlisted user entered the room that the académies share")
+
+
+async def _enters(stranger: Homeserver, who: Someone, room: RoomId, through: Homeserver) -> bool:
+    path = f"/_matrix/client/v3/join/{quote(room)}"
+    try:
+        await stranger.api(who.user).call("POST", path, body={}, query={"server_name": through.server_name})
+    except HomeserverError:
+        return False
+    return True
