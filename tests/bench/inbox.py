@@ -49,31 +49,29 @@ def _measured(folder: Path) -> list[Row]:
 
 
 async def _stored(context: Context) -> list[Row]:
-    arrived = asyncio.Event()
-    application = Transactions(context.store, context.clock, _TOKEN, arrived).application()
-    rows = []
+    application = Transactions(context.store, context.clock, _TOKEN, asyncio.Event()).application()
     async with serving(application) as url, aiohttp.ClientSession(url, headers=_AUTHORITY) as session:
-        for count, size in ((_ALONE, 1), (_FULL, _IN_ONE)):
-            events = iter(_messages(count * size, prefix=f"stored{size}"))
-            with timed() as span:
-                for number in range(count):
-                    body = {"events": list(islice(events, size))}
-                    async with session.put(f"/_matrix/app/v1/transactions/{size}-{number}", json=body) as answer:
-                        insist(answer.status == 200, f"a transaction was answered with {answer.status}")
-            rate = per_second(count, span.wall)
-            more = f" = {per_second(count * size, span.wall)[:-2]} events/s" if size > 1 else ""
-            rows.append(
-                Row(
-                    f"transactions stored, {size} event{'s' if size > 1 else ''} each",
-                    "",
-                    f"{rate}{more} (CPU {1000 * span.cpu / count:.1f} ms each, client included)",
-                    "PUT to the service's own endpoint, one after the other as Synapse does; on disk before 200",
-                )
-            )
+        rows = [await _stored_in(session, _ALONE, 1), await _stored_in(session, _FULL, _IN_ONE)]
     async with context.store.reading() as db:
         insist(await inbox.counts(db) == (_ALONE + _FULL * _IN_ONE, 0), "events were lost or doubled")
     await _until_empty(context)
     return rows
+
+
+async def _stored_in(session: aiohttp.ClientSession, transactions: int, size: int) -> Row:
+    """So many transactions of that many events each."""
+    bodies = [{"events": _messages(size, prefix=f"stored{size}-{number}-")} for number in range(transactions)]
+    with timed() as span:
+        for number, body in enumerate(bodies):
+            async with session.put(f"/_matrix/app/v1/transactions/{size}-{number}", json=body) as answer:
+                insist(answer.status == 200, f"a transaction was answered with {answer.status}")
+    rates = f"{per_second(transactions, span.wall)}, {per_second(transactions * size, span.wall)} events"
+    return Row(
+        f"transactions stored, {size} event{'s' if size > 1 else ''} each",
+        "",
+        f"{rates} (CPU {1000 * span.cpu / transactions:.1f} ms each, client included)",
+        "PUT to the service's own endpoint, one after the other as Synapse does; on disk before 200",
+    )
 
 
 async def _judged(context: Context, what: str, events: Events) -> list[Row]:
