@@ -107,6 +107,23 @@ async def test_members_are_added_changed_and_forgotten(store: Store) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("who", "where", "how"),
+    [
+        (ALICE, ROOM.room, Membership.JOIN),
+        (BOB, ROOM.room, Membership.INVITE),
+        (CHLOE, ROOM.room, Membership.LEAVE),
+        (ALICE, ACADEMY.room, Membership.LEAVE),
+    ],
+)
+async def test_one_membership_is_told_and_whoever_is_not_known_has_left(
+    store: Store, who: str, where: RoomId, how: Membership
+) -> None:
+    await save(store, ROOM, ACADEMY)
+    async with store.reading() as db:
+        assert await actual.membership(db, where, user(who)) is how
+
+
 async def test_a_membership_in_an_unknown_room_is_refused(store: Store) -> None:
     with pytest.raises(StoreError, match="contradict"):
         async with store.writing() as db:

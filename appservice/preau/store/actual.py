@@ -95,6 +95,13 @@ async def rooms_of_user(db: AsyncConnection, user: UserId) -> tuple[Place, ...]:
     )
 
 
+async def membership(db: AsyncConnection, room_id: RoomId, user: UserId) -> Membership:
+    """How the user is tied to that room as far as we know; whoever is not known there has left."""
+    query = select(_MEMBER.membership).where(_MEMBER.room_id == room_id, _MEMBER.user_id == user)
+    found: str | None = await db.scalar(query)
+    return Membership.LEAVE if found is None else Membership(found)
+
+
 async def save_room(db: AsyncConnection, room: ActualRoom) -> None:
     """Keep a room whole: its state and members replace what was known of them.
 

@@ -98,9 +98,12 @@ async def _note(context: Context, event: Event) -> None:
     """Brings what we know up to date with an event that is as wanted."""
     if event.type != MEMBER or event.state_key == context.academy.bot:
         return
-    membership = Membership(str(event.content["membership"]))
+    user, membership = UserId(event.state_key or ""), Membership(str(event.content["membership"]))
+    async with context.store.reading() as db:
+        if await actual.membership(db, event.room, user) is membership:
+            return  # the echo of our own deed, as most are: nothing to write
     async with context.store.writing() as db:
-        await actual.save_members(db, [(event.room, UserId(event.state_key or ""), membership)])
+        await actual.save_members(db, [(event.room, user, membership)])
 
 
 async def _let_go(context: Context, event: Event, key: RoomKey, now: datetime) -> None:
