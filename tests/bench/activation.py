@@ -21,7 +21,7 @@ from tests.bench.measure import Row, in_fresh_process, insist, seconds, timed
 from tests.bench.synapse import Measured, synapse
 
 _PUPILS: Final = 60
-_GUARDIANS: Final = 7
+_GUARDIANS: Final = 5
 _PASSWORD: Final = "Préau-d’essai-2026"
 
 
