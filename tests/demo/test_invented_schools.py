@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from preau.demo.cast import DEMO_SCHOOLS, SMALLEST_SCHOOL, invent_demo_school, invent_school, invented_uai
-from preau.demo.changes import as_old_files_tell_it, move_pupil, pupil_leaves, without_pupils
+from preau.demo.changes import as_old_files_tell_it, move_pupil, open_division, pupil_leaves, without_pupils
 from preau.demo.school import INSTITUTION, DemoLink, DemoSchool
 from preau.model.ids import DivisionCode, parse_uai
 from preau.model.people import GuardianLevel
@@ -241,3 +241,14 @@ def test_a_school_of_the_bench_s_size_keeps_its_codes_apart() -> None:
     assert len(set(codes)) == len(codes)
     assert max(map(len, codes)) <= 8
     assert all(left < right for left, right in pairwise(pupil.key for pupil in school.pupils))
+
+
+def test_a_division_opens_with_pupils_of_others() -> None:
+    school = SCHOOLS[0]
+    first, second = (pupil.key for pupil in list(school.attending)[:2])
+    after = open_division(school, DivisionCode("6 Z"), [first, second])
+    assert {pupil.key for pupil in after.attending if pupil.division == "6 Z"} == {first, second}
+    assert {division.code for division in after.divisions} - {division.code for division in school.divisions} == {"6 Z"}
+    assert after.truth == {**school.truth, "divisions": school.truth["divisions"] + 1}
+    with pytest.raises(ValueError, match="already"):
+        open_division(after, DivisionCode("6 Z"), [])
