@@ -31,7 +31,7 @@ from preau.sync.recognise import minter
 SCHOOL: Final = 1_000
 """Pupils of an ordinary large school."""
 
-EVERYBODY: Final = 40_400
+EVERYBODY: Final = 40_600
 """Pupils of one roster with 100,000 people: two and a half people stand behind a pupil."""
 
 NOBODY_LISTENS: Final = "http://127.0.0.1:9"
