@@ -23,10 +23,10 @@ from preau.model.wanted import ActualAccount, ActualRoom, Content, Membership, S
 from preau.policy.powers import child_key, child_link, parent_key, parent_link, room_state
 from preau.store import actual
 from preau.store.engine import Store
-from preau.sync import planning
 from preau.sync.context import Academy, Context
 from preau.sync.importer import import_rosters
 from preau.sync.recognise import minter
+from preau.sync.schools import all_schools, reach
 
 SCHOOL: Final = 1_000
 """Pupils of an ordinary large school."""
@@ -86,9 +86,21 @@ def accounts_of(wanted: Iterable[Wanted], at: datetime) -> list[ActualAccount]:
     ]
 
 
+async def wanted_now(context: Context) -> tuple[Wanted, ...]:
+    """What is wanted of every school, pending snapshots included."""
+    async with context.store.reading() as db:
+        schools = await all_schools(db)
+        return (await reach(db, context.academy, schools, context.clock.now(), newest=True)).wanted
+
+
+async def people_in(context: Context) -> int:
+    """How many people may have an account."""
+    return sum(len(each.accounts) for each in await wanted_now(context))
+
+
 async def record_accounts(context: Context) -> tuple[Wanted, ...]:
     """Notes that everybody has an account, as activations would; returned is what is wanted."""
-    wanted = (await planning.plan(context)).made_from.wanted
+    wanted = await wanted_now(context)
     async with context.store.writing() as db:
         await actual.save_accounts(db, accounts_of(wanted, context.clock.now()))
     return wanted

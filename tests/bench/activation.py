@@ -12,11 +12,10 @@ from preau.demo.homeserver import SqliteDatabase
 from preau.model.ids import PersonId, UserId, split_user_id
 from preau.model.people import Function
 from preau.model.wanted import Wanted
-from preau.sync import planning
 from preau.sync.activate import activate
 from preau.sync.directory import places
 from preau.sync.importer import import_rosters
-from tests.bench.academy import ACTOR, MINT, rosters, school
+from tests.bench.academy import ACTOR, MINT, rosters, school, wanted_now
 from tests.bench.measure import Row, in_fresh_process, insist, seconds, timed
 from tests.bench.synapse import Measured, synapse
 
@@ -37,7 +36,7 @@ def _work(folder: Path) -> list[Row]:
 async def _measure(folder: Path) -> list[Row]:
     async with synapse(folder, SqliteDatabase()) as measured:
         await import_rosters(measured.context, rosters(school(_PUPILS), folder), mint=MINT, actor=ACTOR)
-        (wanted,) = (await planning.plan(measured.context)).made_from.wanted
+        (wanted,) = await wanted_now(measured.context)
         first, *others = await _guardians(measured, wanted)
         alone = await _activate(measured, wanted, first)
         before = measured.cpu()

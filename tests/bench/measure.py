@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
+from preau.cli import calm_collector
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -56,8 +58,9 @@ def timed() -> Iterator[Span]:
 
 
 def in_fresh_process(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs a function in a new interpreter, so that its memory and caches are its own; it raises here."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    """Runs a function in a new interpreter, set up as the command is; memory and caches are its own. It raises here."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=calm_collector) as pool:
         return pool.submit(work, *args, **kwargs).result()
 
 

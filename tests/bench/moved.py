@@ -16,7 +16,7 @@ from preau.model.people import GuardianLevel
 from preau.policy.levels import levels
 from preau.sync import planning
 from preau.sync.importer import import_rosters
-from tests.bench.academy import ACTOR, EVERYBODY, MINT, SCHOOL, academy, prepared, rosters, school
+from tests.bench.academy import ACTOR, EVERYBODY, MINT, SCHOOL, academy, people_in, prepared, rosters, school
 from tests.bench.measure import Row, Span, in_fresh_process, insist, timed
 from tests.bench.standin import standing_in
 
@@ -72,7 +72,7 @@ async def _measured(database: Path, paths: list[Path]) -> _Move:
         insist(applied.done == len(found.plan.steps) > 0, "the pupil was not moved")
         left = (await planning.plan(context)).plan.steps
         insist(not left, f"{len(left)} steps are left after the pupil was moved")
-    people = sum(len(each.accounts) for each in found.made_from.wanted)
+        people = await people_in(context)
     return _Move(people, applied.done, homeserver.calls, imported, planning_, applying)
 
 

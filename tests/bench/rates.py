@@ -25,7 +25,7 @@ from preau.sync import planning
 from preau.sync.importer import import_rosters
 from preau.sync.plan import Action, Plan, Step
 from preau.sync.rooms import KEY_FIELD, alias_of
-from tests.bench.academy import ACTOR, MINT, accounts_of, rosters, school
+from tests.bench.academy import ACTOR, MINT, accounts_of, rosters, school, wanted_now
 from tests.bench.measure import Row, in_fresh_process, insist, per_second
 from tests.bench.plain import PlainClient
 from tests.bench.synapse import Measured, synapse
@@ -92,8 +92,7 @@ async def _measure(folder: Path, database: SqliteDatabase | PostgresDatabase, na
     async with synapse(folder, database) as measured:
         context = measured.context
         await import_rosters(context, rosters(school(_PUPILS), folder), mint=MINT, actor=ACTOR)
-        planned = await planning.plan(context)
-        accounts = accounts_of(planned.made_from.wanted, context.clock.now())[::_EVERY]
+        accounts = accounts_of(await wanted_now(context), context.clock.now())[::_EVERY]
         ours, plain = _Laps(measured), _Laps(measured)
         await _our_accounts(ours, accounts)
         await _accounts_with_passwords(ours)

@@ -18,7 +18,7 @@ from preau.sync.context import Context
 from preau.sync.importer import import_rosters
 from preau.sync.plan import Actual, difference
 from preau.sync.recognise import complete, fresh_ids, keys_that_matter, same_people, snapshot_of
-from tests.bench.academy import ACTOR, EVERYBODY, MINT, SCHOOL, academy, record_accounts, rosters, school
+from tests.bench.academy import ACTOR, EVERYBODY, MINT, SCHOOL, academy, people_in, record_accounts, rosters, school
 from tests.bench.measure import Row, Span, in_fresh_process, insist, peak_megabytes, timed
 
 _BUDGET_SECONDS = "≤ 20 s"
@@ -78,7 +78,7 @@ def _import_and_plan(folder: Path, paths: list[Path]) -> _Cost:
                 planned = await planning.plan(context)
             peak = peak_megabytes()
             insist(not planned.plan.steps, "a plan without accounts has steps")
-            return _Cost(sum(len(each.accounts) for each in planned.made_from.wanted), span, peak)
+            return _Cost(await people_in(context), span, peak)
 
     return asyncio.run(work())
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from preau.sync import planning
 from preau.sync.importer import import_rosters
-from tests.bench.academy import ACTOR, EVERYBODY, MINT, SCHOOL, academy, prepared, rosters, school
+from tests.bench.academy import ACTOR, EVERYBODY, MINT, SCHOOL, academy, people_in, prepared, rosters, school
 from tests.bench.measure import Row, Span, in_fresh_process, insist, peak_megabytes, timed
 
 
@@ -58,10 +58,10 @@ async def _measured(database: Path, paths: list[Path]) -> _Second:
             with timed() as planned:
                 found = await planning.plan(context)
             insist(_version(witness) == before, "the second run wrote to the database")
+        peak, people = peak_megabytes(), await people_in(context)
     insist(not outcome.new, "the second import made another snapshot")
     insist(found.is_done, f"the second plan has {len(found.plan.steps)} steps")
-    people = sum(len(each.accounts) for each in found.made_from.wanted)
-    return _Second(people, imported, planned, peak_megabytes())
+    return _Second(people, imported, planned, peak)
 
 
 def _version(witness: sqlite3.Connection) -> int:

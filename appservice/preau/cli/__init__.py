@@ -6,6 +6,8 @@ use.
 
 from __future__ import annotations
 
+import gc
+
 import typer
 
 from preau.cli import decisions, demo, people, plans, records, rosters, running
@@ -33,4 +35,14 @@ app.command("demo")(demo.demo)
 
 def main() -> None:
     """The command ``preau``."""
+    calm_collector()
     app()
+
+
+def calm_collector() -> None:
+    """Look for reference cycles less often.
+
+    Rosters and plans are some hundred thousand small values without cycles that live to the end of the command; the
+    collector would walk them again and again.
+    """
+    gc.set_threshold(100_000, 50, 50)

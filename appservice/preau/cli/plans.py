@@ -114,7 +114,7 @@ def _as_json(found: Planned) -> dict[str, Json]:
 def _tell(found: Planned) -> None:
     for step in found.plan.steps:
         say(_line(step))
-    for pending in found.made_from.pending:
+    for pending in found.pending:
         say(f"! {pending.after.school}: a new snapshot waits to be accepted")
     if found.is_done:
         say("Nothing to do: the homeserver is as wanted.")

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from preau.errors import StoreError
@@ -80,6 +80,15 @@ async def schools_of(db: AsyncConnection, persons: Collection[PersonId]) -> dict
         for person, school in rows:
             schools[PersonId(person)].add(Uai(school))
     return {person: frozenset(found) for person, found in schools.items()}
+
+
+async def schools_with_shared_people(db: AsyncConnection) -> tuple[frozenset[Uai], ...]:
+    """For each set of schools that some person is known to together: that set. Most people are known to one school."""
+    several = select(_KEYS.person).group_by(_KEYS.person).having(func.count(_KEYS.school.distinct()) > 1)
+    schools: defaultdict[str, set[Uai]] = defaultdict(set)
+    for person, school in await db.execute(select(_KEYS.person, _KEYS.school).where(_KEYS.person.in_(several))):
+        schools[person].add(Uai(school))
+    return tuple({frozenset(found) for found in schools.values()})
 
 
 async def people_of(db: AsyncConnection, schools: Collection[Uai]) -> frozenset[PersonId]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from preau.errors import HomeserverError, HomeserverUnreachable, plainly
@@ -80,7 +80,8 @@ async def apply(
     if not plan.steps:
         return Applied(0, ())
     recorder = Recorder(context.store, context.clock)
-    run = _Run(context, plan, dict(actual.rooms), dict(actual.accounts), recorder, actor, progress)
+    fingerprint = plan.part_of or plan.fingerprint
+    run = _Run(context, plan, dict(actual.rooms), dict(actual.accounts), recorder, actor, fingerprint, progress)
     with plainly():
         async with asyncio.TaskGroup() as group:
             group.create_task(recorder.run())
@@ -91,26 +92,20 @@ async def apply(
     return Applied(run.done, tuple(run.refused))
 
 
+@dataclass(slots=True)
 class _Run:
-    def __init__(  # noqa: PLR0913, PLR0917 - the parts of one run, built in one place
-        self,
-        context: Context,
-        plan: Plan,
-        rooms: dict[RoomKey, ActualRoom],
-        accounts: dict[UserId, ActualAccount],
-        recorder: Recorder,
-        actor: str,
-        progress: Progress,
-    ) -> None:
-        self.context = context
-        self.plan = plan
-        self.rooms = rooms
-        self.accounts = accounts
-        self.recorder = recorder
-        self.actor = actor
-        self.progress = progress
-        self.done = 0
-        self.refused: list[Refusal] = []
+    """One run: what it was given, what it knows by now, and what came of it."""
+
+    context: Context
+    plan: Plan
+    rooms: dict[RoomKey, ActualRoom]
+    accounts: dict[UserId, ActualAccount]
+    recorder: Recorder
+    actor: str
+    fingerprint: str
+    progress: Progress
+    done: int = 0
+    refused: list[Refusal] = field(default_factory=list)
 
     async def phases(self) -> HomeserverUnreachable | None:
         """All phases in order. Returned is what ended them early, if the homeserver stopped answering."""
@@ -163,7 +158,7 @@ class _Run:
         self.progress(step)
 
     def _entry(self, step: Step) -> Entry:
-        detail: Content = {"reason": step.reason, "plan": self.plan.fingerprint}
+        detail: Content = {"reason": step.reason, "plan": self.fingerprint}
         return Entry(self.actor, str(step.action), step.subject, detail)
 
     async def _effect(self, step: Step) -> tuple[Fact, ...]:

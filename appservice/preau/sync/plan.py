@@ -66,15 +66,21 @@ class Actual:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in the order in which they may be done, and the rooms as they should become."""
+    """Steps in the order in which they may be done, and the rooms as they should become.
+
+    ``accepting`` names the snapshots that are accepted with it, so that a fingerprint is good for these rosters only;
+    ``part_of`` is the fingerprint of the larger plan that this one was cut from.
+    """
 
     steps: tuple[Step, ...]
     rooms: Mapping[RoomKey, WantedRoom] = field(default_factory=dict)
+    accepting: tuple[str, ...] = ()
+    part_of: str = ""
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change with any step: what `--accept` must repeat."""
-        told = hashlib.sha256()
+        """Twelve hexadecimal digits that change with any step or snapshot: what `--accept` must repeat."""
+        told = hashlib.sha256("\n".join(self.accepting).encode())
         for step in self.steps:  # one by one: a whole académie's plan as one text would take more memory than the plan
             line = [step.action, step.subject, step.content]
             told.update(json.dumps(line, sort_keys=True, ensure_ascii=False).encode() + b"\n")

@@ -1,49 +1,101 @@
-"""Plans as people ask for them: from the store, with brakes; and their application, snapshot accepted first."""
+"""Plans as people ask for them: from the store, with brakes; and their application, snapshots accepted first::
+
+    schools ─► sets that share no person ─► per set: what is wanted − what is there = Part   (a set at a time in memory)
+                                                      └─► brakes, from its pending snapshots
+    parts ─► one plan to read, one fingerprint ─► accept the snapshots ─► apply, part after part
+
+So the memory that a plan takes grows with the schools in which something is to be done, not with the académie.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from preau.errors import PlanStopped
 from preau.model.ids import Uai
-from preau.store import journal, snapshots
+from preau.model.rooms import RoomKey
+from preau.policy.wanted import ACADEMY
+from preau.store import actual, journal, snapshots
+from preau.store.engine import Transaction
 from preau.store.journal import Entry
 from preau.sync.apply import Applied, Progress, apply
 from preau.sync.brakes import Brake, Limits, brakes
 from preau.sync.context import Context
-from preau.sync.plan import Plan, difference
-from preau.sync.schools import Reach, all_schools, reach
+from preau.sync.plan import Action, Actual, Plan, Step, difference
+from preau.sync.schools import Pending, all_schools, bound_together, reach
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What there is to do for some schools whose people belong together, and what it was worked out from."""
+
+    plan: Plan
+    actual: Actual
+    pending: tuple[Pending, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made from and the brakes that hold it."""
+    """All there is to do, and the brakes that hold it."""
 
-    plan: Plan
+    parts: tuple[Part, ...]
     stopped_by: tuple[Brake, ...]
-    made_from: Reach
 
     @property
     def is_done(self) -> bool:
         """Is there nothing to do and nothing to accept?"""
-        return not self.plan.steps and not self.made_from.pending
+        return not self.parts
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """The snapshots that wait to be accepted."""
+        return tuple(each for part in self.parts for each in part.pending)
+
+    @property
+    def plan(self) -> Plan:
+        """All steps as one plan: what people read, and whose fingerprint they repeat."""
+        steps = tuple(step for part in self.parts for step in part.plan.steps)
+        return Plan(steps, accepting=tuple(f"{each.after.school} {each.digest}" for each in self.pending))
 
 
 async def plan(context: Context, schools: Collection[Uai] | None = None, limits: Limits | None = None) -> Planned:
-    """What `apply` would do now, pending snapshots included. Reads only.
+    """What `carry_out` would do now, pending snapshots included. Reads only.
 
     Args:
         context: store, clock and académie.
-        schools: the schools to plan for; None for all.
+        schools: the schools to plan for, with those that share people with them; None for all.
         limits: where the brakes hold.
     """
+    now = context.clock.now()
+    parts: list[Part] = []
     async with context.store.reading() as db:
         asked = await all_schools(db) if schools is None else frozenset(schools)
-        found = await reach(db, context.academy, asked, context.clock.now(), newest=True)
-    difference_ = difference(found.wanted, found.actual, context.academy)
-    held = [brake for each in found.pending for brake in brakes(each.before, each.after, limits or Limits())]
-    return Planned(difference_, tuple(held), found)
+        made: set[RoomKey] = set()
+        for together in await bound_together(db, asked):
+            part = await _part(db, context, together, now)
+            steps = tuple(step for step in part.plan.steps if not _is_made_already(step, made))
+            made.update(step.room for step in steps if step.action is Action.CREATE_ROOM and step.room is not None)
+            if steps or part.pending:
+                parts.append(replace(part, plan=replace(part.plan, steps=steps)))
+    return Planned(tuple(parts), tuple(_brakes(parts, limits or Limits())))
+
+
+async def _part(db: Transaction, context: Context, schools: Collection[Uai], now: datetime) -> Part:
+    found = await reach(db, context.academy, schools, now, newest=True)
+    return Part(difference(found.wanted, found.actual, context.academy), found.actual, found.pending)
+
+
+def _is_made_already(step: Step, made: Collection[RoomKey]) -> bool:
+    """The académie's space hangs above every school: the first part that needs it makes it."""
+    return step.action is Action.CREATE_ROOM and step.room in made
+
+
+def _brakes(parts: Collection[Part], limits: Limits) -> Iterator[Brake]:
+    for part in parts:
+        for each in part.pending:
+            yield from brakes(each.before, each.after, limits)
 
 
 async def carry_out(
@@ -51,7 +103,7 @@ async def carry_out(
 ) -> Applied:
     """Accepts the pending snapshots and does what the plan says.
 
-    The acceptance comes first: from then on the service repairs towards the new snapshot, so that it never brings
+    The acceptance comes first: from then on the service repairs towards the new snapshots, so that it never brings
     somebody back whom the plan takes out.
 
     Args:
@@ -71,19 +123,31 @@ async def carry_out(
             "The plan was stopped: " + "; ".join(brake.message for brake in planned.stopped_by) + ".",
             advice=f"Look at `preau plan`. If it is right all the same: preau apply --accept {fingerprint}",
         )
-    await _accept(context, planned, actor)
-    return await apply(context, planned.plan, planned.made_from.actual, actor=actor, progress=progress)
+    await _accept(context, planned.pending, actor, fingerprint)
+    done: list[Applied] = []
+    for part in planned.parts:
+        now = await _with_shared_rooms(context, part.actual)
+        steps = replace(part.plan, part_of=fingerprint)
+        done.append(await apply(context, steps, now, actor=actor, progress=progress))
+    return Applied(sum(each.done for each in done), tuple(refusal for each in done for refusal in each.refused))
 
 
-async def _accept(context: Context, planned: Planned, actor: str) -> None:
-    if not planned.made_from.pending:
+async def _with_shared_rooms(context: Context, known: Actual) -> Actual:
+    """What was known, with the académie's own rooms as the parts before left them."""
+    async with context.store.reading() as db:
+        shared = await actual.rooms_of_school(db, ACADEMY)
+    return replace(known, rooms={**known.rooms, **shared})
+
+
+async def _accept(context: Context, pending: Collection[Pending], actor: str, fingerprint: str) -> None:
+    if not pending:
         return
     now = context.clock.now()
     async with context.store.writing() as db:
-        for each in planned.made_from.pending:
+        for each in pending:
             await snapshots.accept(db, each.id, now)
         entries = [
-            Entry(actor, "accept_snapshot", each.after.school, {"snapshot": each.id, "plan": planned.plan.fingerprint})
-            for each in planned.made_from.pending
+            Entry(actor, "accept_snapshot", each.after.school, {"snapshot": each.id, "plan": fingerprint})
+            for each in pending
         ]
         await journal.append(db, entries, now)

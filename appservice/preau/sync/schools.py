@@ -20,9 +20,10 @@ from preau.sync.plan import Actual
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A snapshot that waits to be accepted, and the one it would replace."""
+    """A snapshot that waits to be accepted, with its digest, and the one it would replace."""
 
     id: SnapshotId
+    digest: str
     before: Snapshot | None
     after: Snapshot
 
@@ -39,6 +40,15 @@ class Reach:
 async def all_schools(db: Transaction) -> frozenset[Uai]:
     """Every school that was ever imported."""
     return frozenset(row.school for row in await snapshots.schools(db))
+
+
+async def bound_together(db: Transaction, schools: Collection[Uai]) -> list[frozenset[Uai]]:
+    """The schools in sets that share no person with each other, so that each can be planned by itself, in order."""
+    sets = {school: frozenset([school]) for school in schools}
+    for shared in await people.schools_with_shared_people(db):
+        merged = shared.union(*(sets[school] for school in shared if school in sets))
+        sets |= dict.fromkeys(merged, merged)
+    return sorted({found for school, found in sets.items() if found & frozenset(schools)}, key=sorted)
 
 
 async def reach(db: Transaction, academy: Academy, schools: Collection[Uai], at: datetime, *, newest: bool) -> Reach:
@@ -63,7 +73,7 @@ async def reach(db: Transaction, academy: Academy, schools: Collection[Uai], at:
             continue
         before = stored.snapshot if stored.state is SnapshotState.CURRENT else await snapshots.current(db, school)
         if stored.state is SnapshotState.PENDING and newest:
-            pending.append(Pending(stored.id, before, stored.snapshot))
+            pending.append(Pending(stored.id, stored.digest, before, stored.snapshot))
         chosen = stored.snapshot if newest else before
         if chosen is not None:
             found.append(wanted(chosen, in_force[school], academy.choices_of(school), academy.server))
