@@ -23,7 +23,7 @@ from typing import Final
 from preau import service
 from preau.config import load
 from preau.demo.authority import Authority
-from preau.demo.cast import DEMO_YEAR
+from preau.demo.cast import DEMO_YEAR, SCHOOLS_WITH_PUPILS
 from preau.demo.homeserver import Homeserver, HomeserverSpec
 from preau.demo.parts import OPTED_IN, Cast, Part, cast
 from preau.demo.processes import ChildProcess
@@ -99,7 +99,7 @@ class DemoAcademy:
             )
         )
         self.schools = {school.uai: school for school in spec.schools}
-        self.casts = {school.uai: cast(school) for school in spec.schools}
+        self.casts = {school.uai: cast(school, pupils=school.uai in SCHOOLS_WITH_PUPILS) for school in spec.schools}
         self.players: tuple[Player, ...] = ()
         self._service: ChildProcess | None = None
 
@@ -215,7 +215,10 @@ url = "sqlite:///{spec.folder.resolve() / "preau.db"}"
 
 [service]
 port = {spec.service_port}
-""",
+"""
+            + "".join(
+                f"\n[schools.{uai}]\npupil_accounts = true\n" for uai in self.schools if uai in SCHOOLS_WITH_PUPILS
+            ),
             encoding="utf-8",
         )
 

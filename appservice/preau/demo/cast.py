@@ -63,6 +63,9 @@ DEMO_SCHOOLS: Final = (
     SchoolSpec(SUD, invented_uai(3), "Collège des Œillets-Inventés", 600),
 )
 
+SCHOOLS_WITH_PUPILS: Final = frozenset({DEMO_SCHOOLS[-1].uai})
+"""The schools that chose to give their pupils accounts."""
+
 
 def invent_school(seed: int, uai: Uai, name: str, *, pupils: int, year: int = DEMO_YEAR) -> DemoSchool:
     """A school where so many pupils attend, made from the seed and the UAI alone.

@@ -12,6 +12,7 @@ from preau.demo.describe import describe, write_atomically
 from preau.demo.guide import print_guide
 from preau.demo.run import Demo, DemoOptions
 from preau.demo.story.lines import play
+from preau.demo.story.world import World
 from preau.errors import HomeserverUnreachable, UsageError
 
 _LOOK: Final = 1.0
@@ -36,7 +37,8 @@ async def run_demo(options: DemoOptions, *, description: Path | None, check: boo
         for file in (everything, *([description] if description is not None else [])):
             write_atomically(found, file)
         if check:
-            return await play(demo, console)
+            async with World(demo) as world:
+                return await play(world, console)
         print_guide(demo, console, description=everything)
         await _watch(demo)
     return True

@@ -28,8 +28,9 @@ _SHOWN: Final = {
     Part.OPTED_IN: "child in {home}: talk in Parents {home}, leave it; be refused in Annonces",
     Part.NOT_OPTED_IN: "child in {home}: react in Annonces; no Parents {home} (no consent)",
     Part.IN_CHARGE: "in charge of a child, no legal guardian: what parents have",
+    Part.PUPIL: "a child of the parent above: read and react in Annonces (this school gives pupils accounts)",
 }
-_ELSEWHERE: Final = (Part.PRINCIPAL, Part.TEACHER, Part.PARENT_OF_TWO)
+_ELSEWHERE: Final = (Part.PRINCIPAL, Part.TEACHER, Part.PARENT_OF_TWO, Part.PUPIL)
 """Who is shown of the schools after the first."""
 
 
@@ -57,7 +58,10 @@ def _print_academy(demo: Demo, academy: DemoAcademy, console: Console) -> None:
     visitors = {visitor.user for visitor in demo.visitors}
     for uai, school in academy.schools.items():
         table = Table("user name", "password", "who", "what to try", title=school.name, title_justify="left", box=None)
+        played = set(academy.casts[uai].players.values())
         for part in _SHOWN if uai == demo.shared.school else _ELSEWHERE:
+            if part not in played:
+                continue
             player = academy.player(uai, part)
             shared = f"; {demo.shared.scope}, the room shared by both académies" if player.user in visitors else ""
             what = _SHOWN[part].format(home=academy.casts[uai].home) + shared

@@ -108,8 +108,10 @@ class Demo:
                 group.create_task(academy.stop())
 
     def _academies(self, options: DemoOptions) -> tuple[DemoAcademy, DemoAcademy]:
-        ports = iter(free_ports(6))
         wished: dict[AcademyName, int | None] = {NORD: options.nord_port, SUD: options.sud_port}
+        if options.nord_port is not None and options.nord_port == options.sud_port:
+            raise UsageError(f"Both académies cannot have port {options.nord_port}.")
+        ports = iter([port for port in free_ports(8) if port not in wished.values()])
         clients = {name: next(ports) if port is None else _free(port) for name, port in wished.items()}
         federation = {name: next(ports) for name in wished}
 

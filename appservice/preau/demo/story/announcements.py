@@ -10,20 +10,20 @@ from preau.model.rooms import RoomKind
 
 
 async def a_principal_announces_and_the_whole_school_reads(world: World) -> None:
-    """Everybody with an account reads it: guardians, teachers, office, school life."""
-    place = world.main
-    room = await place.room(RoomKind.ANNOUNCE_SCHOOL)
-    principal = await place.client(Part.PRINCIPAL)
-    told = await principal.say(room, "La rentrée des parents a lieu vendredi à 18 h.")
-    for someone in await world.clients(place.players):
-        await someone.hears(told)
+    """Everybody with an account reads it: guardians, teachers, office, school life; pupils where the school says so."""
+    for place in (world.main, world.large):
+        room = await place.room(RoomKind.ANNOUNCE_SCHOOL)
+        principal = await place.client(Part.PRINCIPAL)
+        told = await principal.say(room, "La rentrée des parents a lieu vendredi à 18 h.")
+        for someone in await world.clients(place.players):
+            await someone.hears(told)
 
 
-async def a_guardian_may_not_write_there(world: World) -> None:
-    """M_FORBIDDEN, for a parent and a person in charge; and nobody saw it."""
-    place = world.main
+async def a_guardian_or_pupil_may_not_write_there(world: World) -> None:
+    """M_FORBIDDEN, for parents, a person in charge and a pupil."""
+    place = world.large
     room = await place.room(RoomKind.ANNOUNCE_SCHOOL)
-    for part in (Part.OPTED_IN, Part.NOT_OPTED_IN, Part.IN_CHARGE):
+    for part in (Part.OPTED_IN, Part.NOT_OPTED_IN, Part.IN_CHARGE, Part.PUPIL):
         await (await place.client(part)).is_forbidden_to_say(room, "Quelqu’un a le numéro du cirque ?")
 
 

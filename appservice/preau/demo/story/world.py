@@ -22,7 +22,7 @@ from preau.demo.rosters import write_rosters
 from preau.demo.run import Demo
 from preau.demo.school import DemoSchool
 from preau.demo.story.client import Someone
-from preau.demo.story.telling import expect
+from preau.demo.story.telling import StoryBroken, expect
 from preau.model.ids import RoomId, Uai
 from preau.model.rooms import RoomKey, RoomKind
 from preau.model.wanted import ActualRoom
@@ -40,7 +40,10 @@ class Ran:
     @property
     def json(self) -> dict[str, Any]:
         """Its output as JSON."""
-        found: dict[str, Any] = json.loads(self.output)
+        try:
+            found: dict[str, Any] = json.loads(self.output)
+        except ValueError:
+            raise StoryBroken(f"a command ended with {self.status} and no JSON: {self.errors}") from None
         return found
 
 
