@@ -17,6 +17,7 @@ from typing import Any
 import nio
 import pytest
 
+from preau.demo.cast import SCHOOLS_WITH_PUPILS
 from preau.demo.processes import free_ports
 from preau.model.people import Function
 from preau.model.rooms import RoomKind
@@ -111,6 +112,15 @@ def test_the_description_ties_guardians_to_pupils_and_rooms_to_divisions(started
     assert {each["division"] for each in found["rooms"] if each["kind"] == "announce_school"} == {None}
 
 
+def test_pupils_have_accounts_only_where_the_school_chose_so(started: Any) -> None:
+    *_, found = started
+    pupils = {each["school"]: each for each in found["people"] if "pupil" in each["functions"]}
+    assert pupils.keys() == SCHOOLS_WITH_PUPILS
+    for school, pupil in pupils.items():
+        of_the_school = [each for each in found["people"] if each["school"] == school]
+        assert any(pupil["user_id"] in each["guardian_of"] for each in of_the_school)
+
+
 def test_the_guide_names_addresses_and_people(started: Any) -> None:
     *_, guide, found = started
     assert all(academy["client_url"] in guide for academy in found["academies"])
@@ -157,6 +167,23 @@ def test_nothing_stays_behind_when_it_is_stopped_while_starting(tmp_path: Path, 
     assert errors == ""
     assert all_end(children)
     assert processes_about(str(tmp_path)) == []
+
+
+def test_a_story_that_is_cut_short_is_no_success(tmp_path: Path) -> None:
+    with running("--check", "--folder", str(tmp_path / "kept")) as demo:
+        assert demo.stdout is not None
+        demo.stdout.readline()
+        demo.send_signal(signal.SIGTERM)
+        demo.communicate(timeout=30)
+    assert demo.returncode == 1
+
+
+def test_one_port_for_two_homeservers_is_refused() -> None:
+    (port,) = (str(port) for port in free_ports(1))
+    with running("--nord-port", port, "--sud-port", port) as demo:
+        _, errors = demo.communicate(timeout=30)
+    assert demo.returncode == 2
+    assert port in errors
 
 
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
