@@ -113,10 +113,10 @@ class School:
 
 @asynccontextmanager
 async def school_at(
-    synapse: Synapse, folder: Path, *, pupils: int = 20, choices: SchoolChoices | None = None, version: str = "12"
+    synapse: Synapse, folder: Path, *, choices: SchoolChoices | None = None, version: str = "12", url: str = ""
 ) -> AsyncIterator[School]:
-    """A small school, imported for the first time."""
-    demo = invent_school(7, invented_uai(next(_NUMBERS)), "Collège Essai", pupils=pupils)
+    """A small school, imported for the first time; its store is on SQLite unless another address is given."""
+    demo = invent_school(7, invented_uai(next(_NUMBERS)), "Collège Essai", pupils=20)
     academy = Academy(
         name=AcademyName("nord"),
         server=synapse.server_name,
@@ -125,7 +125,7 @@ async def school_at(
         school_year=demo.year,
         default_choices=choices or SchoolChoices(),
     )
-    store = Store(f"sqlite:///{folder / 'preau.db'}")
+    store = Store(url or f"sqlite:///{folder / 'preau.db'}")
     await store.migrate()
     endpoint = Endpoint(synapse.client_url, synapse.as_token, synapse.bot, synapse.server_name)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -16,6 +16,7 @@ from preau.matrix.calls import Endpoint
 from preau.matrix.client import Homeserver
 from preau.matrix.patience import Patience
 from preau.matrix.rooms import RoomCreation
+from preau.model.choices import SchoolChoices
 from preau.model.decisions import Appointment, Consent, ConsentTopic, Mandate, Override, Restriction
 from preau.model.ids import DivisionCode, UserId
 from preau.model.people import Function, PersonName, RosterSource
@@ -100,6 +101,40 @@ async def test_one_pupil_moved_is_what_the_plan_shows_and_apply_does(school: Sch
     assert {await school.membership(school.key(kind, new), person) for kind in kinds} == {Membership.JOIN}
     assert {await school.membership(school.key(kind, old or ""), person) for kind in kinds} == {Membership.LEAVE}
     assert (await school.plan()).is_done
+
+
+@pytest.mark.postgresql
+async def test_the_store_may_be_on_postgresql(nord: Synapse, tmp_path: Path, make_database: Callable[[], str]) -> None:
+    async with school_at(nord, tmp_path, url=make_database()) as school:
+        number, child = next(iter(only_children(school.demo).items()))
+        await school.activate(await school.guardian(number))
+        new = next(each.code for each in school.demo.divisions if each.code != _division(school, child))
+        await school.take_in(move_pupil(school.demo, child, new))
+        assert (await school.apply()).refused == ()
+        assert (await school.plan()).is_done
+        assert await school.really() == await school.rooms()
+        async with school.context.store.reading() as db:
+            assert (await journal.verify(db)).entries > 0
+
+
+async def test_pupils_have_accounts_and_a_room_where_the_school_says_so(nord: Synapse, tmp_path: Path) -> None:
+    choices = SchoolChoices(pupil_accounts=True, pupil_rooms=True)
+    async with school_at(nord, tmp_path, choices=choices) as school:
+        child = next(iter(only_children(school.demo).values()))
+        person = await school.person(RosterSource.SIECLE_PUPIL, child)
+        await school.activate(person)
+        rooms = {key.kind for key, room in (await school.rooms()).items() if school.user(person) in room.members}
+        assert rooms == {
+            RoomKind.SPACE_SCHOOL,
+            RoomKind.SPACE_DIVISION,
+            RoomKind.ANNOUNCE_SCHOOL,
+            RoomKind.ANNOUNCE_DIVISION,
+            RoomKind.PUPILS_DIVISION,
+        }
+
+
+def _division(school: School, child: int) -> str:
+    return next(pupil.division for pupil in school.demo.attending if pupil.key == child) or ""
 
 
 async def test_thirty_percent_missing_is_stopped_and_the_fingerprint_lets_it_through(school: School) -> None:
