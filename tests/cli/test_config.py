@@ -59,3 +59,16 @@ def test_check_config_says_that_all_is_understood(preau: Shell) -> None:
     result = preau("check-config")
     assert result.exit_code == 0
     assert "understood" in result.stdout
+
+
+def test_the_documented_example_is_understood_and_shows_the_defaults(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    shown = load(written(tmp_path, example))
+    defaults = load(written(tmp_path, CONFIGURATION))
+    for section in ("service", "brakes", "school_defaults"):
+        assert getattr(shown, section) == getattr(defaults, section)
+    assert (shown.homeserver.bot, shown.homeserver.room_version) == (
+        defaults.homeserver.bot,
+        defaults.homeserver.room_version,
+    )
