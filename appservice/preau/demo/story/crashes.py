@@ -25,8 +25,10 @@ from preau.sync.rooms import KEY_FIELD
 
 _NEW_DIVISIONS: Final = tuple(DivisionCode(f"6 {letter}") for letter in "VWXYZ")
 _MADE_BEFORE_THE_KILL: Final = 4
-_ON_ITS_WAY: Final = 0.5
-"""Seconds in which Synapse sends what was just said; it sends at once, to a service that stands still."""
+_CUT_OFF: Final = "received code=504"
+"""What Synapse logs of a transaction whose answer never came; one that finds nobody listening is refused otherwise."""
+_HANDED_OVER: Final = 0.2
+"""Seconds after which Synapse has begun to hand over what was said; that it had is read from its log afterwards."""
 _SAID: Final = 5
 
 
@@ -97,10 +99,16 @@ async def a_service_killed_during_a_transaction_loses_nothing(world: World) -> N
     wanted = await power_levels(place.academy, room)
     os.kill(place.academy.service.pid, signal.SIGSTOP)  # it takes the connection and answers nothing
     said = [await head.say(room, f"Rappel {number}") for number in range(_SAID)]
-    await asyncio.sleep(_ON_ITS_WAY)
+    await asyncio.sleep(_HANDED_OVER)
+    before = _cut_off(place)
     place.academy.service.kill()
     said += [await head.say(room, f"Rappel {number}, service arrêté") for number in range(_SAID)]
     said.append(await raise_level(place.academy, room, meddler.user))
+
+    async def was_cut_off() -> bool:
+        return _cut_off(place) > before
+
+    await eventually("the homeserver's transaction is cut off by the kill", was_cut_off)
     await place.academy.start_service()
 
     async def came() -> bool:
@@ -113,6 +121,12 @@ async def a_service_killed_during_a_transaction_loses_nothing(world: World) -> N
 
     await eventually("the power level raised during the outage is taken back", repaired)
     expect(await _kept(place, said) == tuple(said), "an event of the outage is lost, there twice, or out of order")
+
+
+def _cut_off(place: Place) -> int:
+    """How many transactions of this homeserver ever lost their answer."""
+    log = (place.academy.homeserver.spec.folder / "synapse.log").read_text(encoding="utf-8")
+    return log.count(_CUT_OFF)
 
 
 async def _kept(place: Place, events: list[EventId]) -> tuple[str, ...]:

@@ -54,6 +54,9 @@ async def play(world: World, console: Console, story: Sequence[Line] = STORY) ->
         except PreauError as broken:
             _print(console, f"FAILED  {title(line)}\n{broken.explain()}")
             return False
+        except Exception:
+            _print(console, f"FAILED  {title(line)}")
+            raise
         _print(console, f"ok      {title(line)}")
     _print(console, f"The story holds, all {len(story)} lines of it.")
     return True
