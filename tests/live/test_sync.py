@@ -11,17 +11,19 @@ import pytest
 
 from preau.demo.changes import move_pupil, pupil_leaves, without_pupils
 from preau.demo.homeserver import Homeserver as Synapse
-from preau.errors import HomeserverUnreachable, PlanStopped, UnknownSubject
+from preau.errors import HomeserverError, HomeserverUnreachable, PlanStopped, UnknownSubject
 from preau.matrix.calls import Endpoint
 from preau.matrix.client import Homeserver
 from preau.matrix.patience import Patience
 from preau.matrix.rooms import RoomCreation
 from preau.model.choices import SchoolChoices
 from preau.model.decisions import Appointment, Consent, ConsentTopic, Mandate, Override, Restriction
-from preau.model.ids import DivisionCode, UserId
+from preau.model.events import Event
+from preau.model.ids import DivisionCode, EventId, RoomId, UserId
 from preau.model.people import Function, PersonName, RosterSource
 from preau.model.rooms import RoomKind
-from preau.model.wanted import Membership, StateKey
+from preau.model.wanted import Content, Membership, StateKey
+from preau.policy.drift import Drift
 from preau.policy.powers import POWER_LEVELS
 from preau.store import actual, journal
 from preau.store.decisions import Agreement, Pair
@@ -30,6 +32,7 @@ from preau.sync.directory import find_person, places
 from preau.sync.plan import Action
 from preau.sync.recheck import recheck
 from preau.sync.recognise import minter
+from preau.sync.repair import Memory, handle
 from preau.sync.rooms import KEY_FIELD, alias_of
 from tests.live.schools import ACTOR, School, only_children, school_at
 
@@ -355,3 +358,37 @@ async def test_contacts_and_departed_pupils_are_nowhere(school: School) -> None:
             and link.pupil in {pupil.key for pupil in school.demo.attending}
         }
     )
+
+
+async def test_a_leave_that_waited_in_the_inbox_is_no_opt_out_once_the_person_is_back(school: School) -> None:
+    person = await school.guardian(next(iter(only_children(school.demo))))
+    await school.activate(person)
+    consent = Consent(person, school.uai, ConsentTopic.PARENT_ROOMS, school.context.clock.now(), "test")
+    await settle.grant(school.context, consent, actor=ACTOR)
+    room = await school.room(RoomKind.PARENTS_SCHOOL)
+    left = _event(room.room, school.user(person), "m.room.member", school.user(person), {"membership": "leave"})
+    memory = Memory(school.context.academy)
+    assert await handle(school.context, memory, left) is Drift.LEFT
+    await settle.settle(school.context, [school.uai], actor=ACTOR)
+    assert await school.membership(room.key, person) is Membership.JOIN
+
+    await school.context.homeserver.leave(room.room, school.user(person))
+    assert await handle(school.context, memory, left) is Drift.LEFT
+    await settle.settle(school.context, [school.uai], actor=ACTOR)
+    assert await school.membership(room.key, person) is Membership.LEAVE
+
+
+async def test_a_repair_that_the_homeserver_refuses_is_not_taken_for_done(nord: Synapse, tmp_path: Path) -> None:
+    async with school_at(nord, tmp_path, version="11") as school:
+        await school.activate(await school.principal())
+        room = await school.room(RoomKind.STAFF)
+        powerless: Content = {**room.state[POWER_LEVELS], "users": {}}
+        await school.context.homeserver.put_state(room.room, POWER_LEVELS, powerless)
+        event = _event(room.room, nord.bot, POWER_LEVELS.type, "", powerless)
+        with pytest.raises(HomeserverError) as refused:
+            await handle(school.context, Memory(school.context.academy), event)
+        assert refused.value.errcode == "M_FORBIDDEN"
+
+
+def _event(room: RoomId, sender: UserId, kind: str, key: str, content: Content) -> Event:
+    return Event(EventId("$attente"), room, sender, kind, key, content, 0)

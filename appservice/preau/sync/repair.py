@@ -5,7 +5,7 @@
                ▼
              judge (policy.drift) against what is wanted now
                ├─ as wanted ──► what we know is brought up to date
-               ├─ left, free to ──► opt-out, remembered over every import
+               ├─ left, free to ──► still out? opt-out, remembered over every import
                └─ drifted ──► read the room again ─► the plan's part for this one member or state ─► apply
 
 An event is a hint, the homeserver's present state the truth: events may come late, twice, or after they were mended.
@@ -107,8 +107,11 @@ async def _note(context: Context, event: Event) -> None:
 
 
 async def _let_go(context: Context, event: Event, key: RoomKey, now: datetime) -> None:
+    """Remembers that somebody left by choice, unless they are back by now: the event may have waited."""
     user = UserId(event.state_key or "")
     localpart, server = split_user_id(user)
+    if await context.homeserver.membership(event.room, user) is not Membership.LEAVE:
+        return
     async with context.store.writing() as db:
         await actual.save_members(db, [(event.room, user, Membership.LEAVE)])
         if server == context.academy.server:
@@ -132,7 +135,9 @@ async def _mend(context: Context, event: Event, want: Wanted) -> None:
     log.info("drifted", room=str(room.key), type=event.type, subject=event.state_key, steps=len(part.steps))
     async with context.store.writing() as db:
         await write_down(db, [Effect((fact,), None)], context.clock.now())
-    await apply(context, part, now, actor=ACTOR)
+    applied = await apply(context, part, now, actor=ACTOR)
+    if applied.refused:
+        raise applied.refused[0].error
 
 
 async def _account(db: Transaction, subject: StateKey, academy: Academy) -> dict[UserId, ActualAccount]:
