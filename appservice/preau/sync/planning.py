@@ -57,7 +57,8 @@ class Planned:
     def plan(self) -> Plan:
         """All steps as one plan: what people read, and whose fingerprint they repeat."""
         steps = tuple(step for part in self.parts for step in part.plan.steps)
-        return Plan(steps, accepting=tuple(f"{each.after.school} {each.digest}" for each in self.pending))
+        rooms = {key: room for part in self.parts for key, room in part.plan.rooms.items()}
+        return Plan(steps, rooms, accepting=tuple(f"{each.after.school} {each.digest}" for each in self.pending))
 
 
 async def plan(context: Context, schools: Collection[Uai] | None = None, limits: Limits | None = None) -> Planned:
