@@ -5,6 +5,7 @@ Display names say name and function only (DESIGN 3): what one school knows of a 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection
 from typing import Final
@@ -78,6 +79,10 @@ _ROOM_TOPICS: Final = {
 }
 
 
+_ORDINARY: Final = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿŒœŸ'-]+(?: [A-Za-zÀ-ÖØ-öø-ÿŒœŸ'-]+)*")
+"""Names as nearly all are written; only the others are looked at letter by letter."""
+
+
 def function_label(functions: Collection[Function], *, legal_guardian: bool = True) -> str:
     """The one French word that says what somebody is; the most senior function wins.
 
@@ -119,6 +124,8 @@ def _plain(text: str) -> str:
 
     Other signs, spaces and line ends of all kinds become one space; controls that turn the reading direction vanish.
     """
+    if _ORDINARY.fullmatch(text):
+        return text
     composed = unicodedata.normalize("NFC", text)
     return " ".join("".join(_kept(character) for character in composed).split())
 
