@@ -18,7 +18,7 @@ from aiohttp import web
 
 from preau.clock import SystemClock
 from preau.config import Settings
-from preau.errors import ConfigError, HomeserverError, HomeserverUnreachable
+from preau.errors import ConfigError, HomeserverError, HomeserverUnreachable, plainly
 from preau.matrix.client import Homeserver
 from preau.store.engine import Store
 from preau.sync.context import Context
@@ -77,11 +77,12 @@ async def serve(settings: Settings) -> None:
         arrived = asyncio.Event()
         token = settings.homeserver.hs_token.get_secret_value()
         web_app = Transactions(parts.store, parts.clock, token, arrived).application()
-        async with _listening(web_app, settings), asyncio.TaskGroup() as group:
-            worker = group.create_task(Worker(parts, arrived).run())
-            log.info("serving", academy=settings.academy.name, port=settings.service.port, synapse=version)
-            await _asked_to_stop()
-            worker.cancel()
+        with plainly():
+            async with _listening(web_app, settings), asyncio.TaskGroup() as group:
+                worker = group.create_task(Worker(parts, arrived).run())
+                log.info("serving", academy=settings.academy.name, port=settings.service.port, synapse=version)
+                await _asked_to_stop()
+                worker.cancel()
     log.info("stopped", academy=settings.academy.name)
 
 

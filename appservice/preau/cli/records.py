@@ -89,6 +89,8 @@ def _tell(found: dict[str, Json]) -> None:
         divisions = ", ".join(str(each) for each in _list(person["divisions"]))
         say(f"{sign} {person['person']}  {person['school']}  {person['name']}  [{functions}] {divisions}")
     say(f"{found['events_waiting']} events waiting, {found['events_stuck']} stuck")
+    if found["events_stuck"]:
+        say("Stuck events failed five times; the service's log says why. `preau apply --recheck` puts their rooms right.")
 
 
 def _rows(found: dict[str, Json], key: str) -> list[dict[str, Json]]:

@@ -1,7 +1,8 @@
 """The owner of the inbox: takes events in order, has them handled, and marks them done.
 
-An event that cannot be handled is tried again a few times, then set aside as stuck with its reason; it never holds the
-others up. A homeserver that does not answer holds everything up: the worker waits and goes on where it was.
+An event that cannot be handled is tried again a few times, then set aside as stuck with its reason; it never holds
+the others up, and each start of the service tries it once more. A homeserver that does not answer, or a database that
+cannot be written, holds everything up: the worker waits and goes on where it was.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from preau.errors import HomeserverUnreachable, PreauError
+from preau.errors import HomeserverUnreachable, PreauError, StoreError
 from preau.matrix.wire import BrokenEvent, parse_event
 from preau.store import inbox
 from preau.store.inbox import InboxEvent
@@ -50,14 +51,27 @@ class Worker:
 
     async def run(self) -> None:
         """Never ends by itself."""
+        await self._patiently(self.try_stuck_again)
         while True:
             self._arrived.clear()
-            try:
-                if not await self.batch():
-                    await self._rest()
-            except HomeserverUnreachable as silence:
-                log.warning("homeserver_unreachable", reason=silence.happened)
-                await self._sleep(_PAUSE)
+            await self._patiently(self._turn)
+
+    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does it, or waits a little when everything stands still."""
+        try:
+            await work()
+        except (HomeserverUnreachable, StoreError) as trouble:
+            log.warning("waiting", trouble=type(trouble).__name__, reason=trouble.happened)
+            await self._sleep(_PAUSE)
+
+    async def _turn(self) -> None:
+        if not await self.batch():
+            await self._rest()
+
+    async def try_stuck_again(self) -> None:
+        """Whatever made events fail may be mended by now: that is often why somebody restarts the service."""
+        async with self._context.store.writing() as db:
+            await inbox.retry(db, [event.seq for event in await inbox.stuck(db)])
 
     async def batch(self) -> int:
         """Handles what is waiting, up to a bound; how many events were taken up.
