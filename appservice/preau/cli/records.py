@@ -90,7 +90,7 @@ def _tell(found: dict[str, Json]) -> None:
         say(f"{sign} {person['person']}  {person['school']}  {person['name']}  [{functions}] {divisions}")
     say(f"{found['events_waiting']} events waiting, {found['events_stuck']} stuck")
     if found["events_stuck"]:
-        say("Stuck events failed five times; the service's log says why. `preau apply --recheck` puts their rooms right.")
+        say("The service's log says why events are stuck; `preau apply --recheck` mends the rooms they were about.")
 
 
 def _rows(found: dict[str, Json], key: str) -> list[dict[str, Json]]:
