@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from preau.roster.fields import day, number, title
+from preau.roster.fields import day, number, school_title, title
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,18 @@ def test_anything_else_is_no_date(written: str) -> None:
 )
 def test_a_key_is_digits(written: str | None, key: str | None) -> None:
     assert number(written) == key
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("COLLEGE IMAGINAIRE", "Collège Imaginaire"),
+        ("COLLEGE DE L'EXEMPLE", "Collège de l'Exemple"),
+        ("LYCEE GENERAL D'ESSAI", "Lycée général d'Essai"),
+        ("LYCEE PROFESSIONNEL DES ŒILLETS-INVENTES", "Lycée professionnel des Œillets-Inventes"),
+        ("Collège déjà Écrit", "Collège déjà Écrit"),
+        ("", ""),
+    ],
+)
+def test_a_school_is_called_as_people_write_it(written: str, shown: str) -> None:
+    assert school_title(written) == shown

@@ -34,7 +34,7 @@ def test_given_names_in_capitals_become_readable(tmp_path: Path) -> None:
 def test_the_school_is_named_by_sts(tmp_path: Path) -> None:
     roster = b.read_all(tmp_path, b.sts_file([b.staff(1)])).roster
     assert roster is not None
-    assert roster.school_name == "College Imaginaire"
+    assert roster.school_name == "Collège Imaginaire"
 
 
 def test_a_teacher_teaches_by_services_of_divisions_and_of_groups(tmp_path: Path) -> None:

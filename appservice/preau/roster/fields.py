@@ -24,6 +24,18 @@ _NO: Final = frozenset({"0", "false", "n", "non", ""})
 _LONGEST_NAME: Final = 100
 _LONGEST_CODE: Final = 32
 _PARTICLES: Final = frozenset({"de", "du", "des", "la", "le", "les", "et", "von", "van"})
+_SCHOOL_WORDS: Final = {
+    "College": "Collège",
+    "Lycee": "Lycée",
+    "Ecole": "École",
+    "Elementaire": "élémentaire",
+    "General": "général",
+    "Polyvalent": "polyvalent",
+    "Prive": "privé",
+    "Professionnel": "professionnel",
+    "Technologique": "technologique",
+}
+_ELIDED: Final = re.compile(r"^[DL](?=')")
 _WORDS: Final = re.compile(r"[^\W\d_]+")
 
 
@@ -129,3 +141,15 @@ def title(name: str) -> str:
     titled = _WORDS.sub(lambda word: word[0].capitalize(), name)
     first, *others = titled.split(" ")
     return " ".join((first, *(word.lower() if word.lower() in _PARTICLES else word for word in others)))
+
+
+def school_title(name: str) -> str:
+    """A school's name as people write it: ``COLLEGE DE L'EXEMPLE`` → ``Collège de l'Exemple``.
+
+    STS-web writes capitals without accents; only the words that say what kind of school it is get theirs back.
+    """
+    titled = title(name)
+    if titled == name:
+        return name
+    words = (_SCHOOL_WORDS.get(word, word) for word in titled.split(" "))
+    return " ".join(_ELIDED.sub(lambda letter: letter[0].lower(), word) for word in words)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from lxml import etree
 
 from preau.model.ids import Uai, parse_uai
-from preau.roster.fields import clean, day_or_none, fields_of, moment, title, value
+from preau.roster.fields import clean, day_or_none, fields_of, moment, school_title, value
 from preau.roster.findings import Code, Notes
 from preau.roster.xml_safe import line_of
 
@@ -49,7 +49,7 @@ def sts_head(parameters: etree._Element, notes: Notes) -> Head:
     name = " ".join(clean(word, notes, line, "The name of the school") for word in words)
     return Head(
         school=_school(None if school is None else school.get("CODE"), notes, line),
-        school_name=title(name.strip()),
+        school_name=school_title(name.strip()),
         year=_year(None if year is None else year.get("ANNEE"), notes, line),
         starts=None
         if year is None
