@@ -66,8 +66,8 @@ class Accounts:
     async def provision_account(self, user: UserId, *, display_name: str, password: str | None = None) -> bool:
         """Makes an account with its display name and, if given, its password, in one call; whether it is new.
 
-        An account that exists gets the name and the password, and its sessions go on. Hashing makes a password cost
-        about 150 ms of the homeserver's time.
+        An account that exists gets the name and the password, and its sessions go on. A password is hashed,
+        which is by far the dearest part (``docs/benchmarks.md``).
         """
         self._localpart(user)
         body: dict[str, Json] = {"displayname": display_name, "logout_devices": False}
