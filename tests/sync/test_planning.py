@@ -17,18 +17,20 @@ from preau.demo.rosters import write_rosters
 from preau.demo.school import DemoSchool
 from preau.matrix.calls import Endpoint
 from preau.matrix.client import Homeserver
+from preau.model.decisions import Consent, ConsentTopic
 from preau.model.ids import AcademyName, PersonId, ServerName, Uai, UserId, user_id
 from preau.model.people import RosterKey, RosterSource
 from preau.model.rooms import RoomKey, RoomKind
 from preau.model.wanted import ActualAccount
 from preau.policy.wanted import ACADEMY
-from preau.store import actual, people
+from preau.store import actual, decisions, people
 from preau.store.engine import Store
 from preau.sync import planning
 from preau.sync.context import Academy, Context
 from preau.sync.importer import import_rosters
 from preau.sync.plan import Action
 from preau.sync.recognise import minter
+from preau.sync.repair import Memory
 from preau.sync.schools import bound_together
 
 SERVER = ServerName("nord.example")
@@ -99,6 +101,24 @@ async def test_schools_that_share_a_person_are_planned_together(academie: Academ
     planned = await planning.plan(academie.context, [TWO])
     assert [part for part in planned.parts if part.pending] == []
     assert {step.user for step in planned.plan.steps if step.user} == {user_id(person, SERVER)}
+
+
+async def test_the_service_remembers_the_last_schools_until_something_is_decided(
+    academie: Academie,
+) -> None:
+    for uai in (ONE, TWO, THREE):
+        await academie.take_in(school(uai))
+    memory, now = Memory(academie.context.academy, most=2), academie.context.clock.now()
+    async with academie.context.store.reading() as db:
+        first = await memory.of(db, ONE, now)
+        await memory.of(db, TWO, now)
+        assert await memory.of(db, ONE, now) is first
+        await memory.of(db, THREE, now)
+        assert memory.schools() == (ONE, THREE)
+    person = await academie.give_account(ONE)
+    async with academie.context.store.writing() as db:
+        await decisions.grant(db, Consent(person, ONE, ConsentTopic.PARENT_ROOMS, now, "test"))
+        assert await memory.of(db, ONE, now) is not first
 
 
 async def test_a_fingerprint_is_good_for_its_rosters_only_even_without_steps(academie: Academie) -> None:

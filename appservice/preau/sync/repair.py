@@ -43,9 +43,13 @@ ACTOR: Final = "service"
 
 @dataclass(slots=True)
 class Memory:
-    """What is wanted of each school, kept until its facts change or a date in them passes."""
+    """What is wanted of the schools heard of last, kept until their facts change or a date in them passes.
+
+    ``most`` schools are kept: an académie has many, a morning's events come from few at a time.
+    """
 
     academy: Academy
+    most: int = 32
     _kept: dict[Uai, tuple[int, datetime | None, Wanted]] = field(default_factory=dict)
 
     async def of(self, db: Transaction, school: Uai, at: datetime) -> Wanted | None:
@@ -53,8 +57,9 @@ class Memory:
         if school == ACADEMY:
             return academy_space()
         version = await facts.facts_version(db, school)
-        kept = self._kept.get(school)
+        kept = self._kept.pop(school, None)
         if kept is not None and kept[0] == version and (kept[1] is None or at < kept[1]):
+            self._kept[school] = kept
             return kept[2]
         snapshot = await snapshots.current(db, school)
         if snapshot is None:
@@ -62,7 +67,13 @@ class Memory:
         in_force = await decisions.in_force(db, school, at)
         found = wanted(snapshot, in_force, self.academy.choices_of(school), self.academy.server)
         self._kept[school] = (version, await decisions.next_change(db, school, at), found)
+        if len(self._kept) > self.most:
+            del self._kept[next(iter(self._kept))]
         return found
+
+    def schools(self) -> tuple[Uai, ...]:
+        """The schools kept now, the one heard of last at the end."""
+        return tuple(self._kept)
 
 
 async def handle(context: Context, memory: Memory, event: Event) -> Drift:
