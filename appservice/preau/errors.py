@@ -4,6 +4,7 @@ PreauError                    explain() is what people read; a stack trace is fo
 ├── UsageError                the command was called the wrong way (exit status 2)
 ├── ConfigError               a setting is missing or wrong
 ├── UnknownSubject            no such person, school, room
+├── DecisionRefused           a decision entered by hand would mean nothing
 ├── RosterRefused             a roster file or set of files is refused whole
 ├── PlanStopped               a brake stopped the plan
 ├── JournalBroken             the hash chain does not hold
@@ -53,6 +54,10 @@ class ConfigError(PreauError):
 
 class UnknownSubject(PreauError):
     """No such person, school or room."""
+
+
+class DecisionRefused(PreauError):
+    """A consent, an appointment or a court decision would mean nothing in its school; nothing was noted."""
 
 
 class RosterRefused(PreauError):

@@ -149,3 +149,9 @@ def test_the_journal_is_exported_as_lines_and_verified_against_a_noted_head(
     forged = preau("journal", "verify", "--noted", f"1:{'0' * 64}")
     assert forged.exit_code == 1
     assert "noted" in forged.stderr
+
+
+def test_a_short_password_is_refused_before_anything_is_done(preau: Shell) -> None:
+    result = preau("activate", "k7m2q4xd", "--password-stdin")
+    assert result.exit_code == 2
+    assert "fewer than 8" in result.stderr

@@ -11,7 +11,7 @@ import pytest
 
 from preau.demo.changes import move_pupil, pupil_leaves, without_pupils
 from preau.demo.homeserver import Homeserver as Synapse
-from preau.errors import HomeserverError, HomeserverUnreachable, PlanStopped, UnknownSubject
+from preau.errors import DecisionRefused, HomeserverError, HomeserverUnreachable, PlanStopped, UnknownSubject
 from preau.matrix.calls import Endpoint
 from preau.matrix.client import Homeserver
 from preau.matrix.patience import Patience
@@ -22,14 +22,16 @@ from preau.model.events import Event
 from preau.model.ids import DivisionCode, EventId, RoomId, UserId
 from preau.model.people import Function, PersonName, RosterSource
 from preau.model.rooms import RoomKind
-from preau.model.wanted import Content, Membership, StateKey
+from preau.model.wanted import ActualAccount, Content, Membership, StateKey
 from preau.policy.drift import Drift
 from preau.policy.powers import POWER_LEVELS
-from preau.store import actual, journal
+from preau.store import actual, journal, snapshots
 from preau.store.decisions import Agreement, Pair
 from preau.sync import settle
+from preau.sync.activate import activate
 from preau.sync.directory import find_person, places
 from preau.sync.plan import Action
+from preau.sync.planning import PAST_KEPT
 from preau.sync.recheck import recheck
 from preau.sync.recognise import minter
 from preau.sync.repair import Memory, handle
@@ -222,6 +224,44 @@ async def test_somebody_without_a_place_gets_no_account(school: School) -> None:
     assert await school.context.homeserver.account(school.user(pupil)) is None
 
 
+async def test_an_account_that_is_refused_stops_nobody_else_and_each_is_told_at_once(school: School) -> None:
+    first, second = [await school.guardian(number) for number in list(only_children(school.demo))[:2]]
+    told: list[ActualAccount] = []
+    passwords = {first: "trop long" * 100, second: "Préau-d’essai-2026"}
+    done = await activate(school.context, passwords, actor=ACTOR, made=told.append)
+    assert {account.person for account in done.accounts} == {account.person for account in told} == {second}
+    assert list(done.refused) == [first]
+    assert await school.membership(school.key(RoomKind.ANNOUNCE_SCHOOL), second) is Membership.JOIN
+    assert await school.membership(school.key(RoomKind.ANNOUNCE_SCHOOL), first) is Membership.LEAVE
+
+
+async def test_past_snapshots_are_forgotten_but_for_a_few(school: School) -> None:
+    for _ in range(4):
+        await school.take_in()
+        await school.apply()
+    async with school.context.store.writing() as db:
+        assert await snapshots.forget_past(db, keep=0) == PAST_KEPT
+
+
+async def test_decisions_that_would_mean_nothing_are_refused(school: School) -> None:
+    principal, now = await school.principal(), school.context.clock.now()
+    person = await school.guardian(next(iter(only_children(school.demo))))
+    with pytest.raises(DecisionRefused, match="no guardian"):
+        await settle.grant(
+            school.context, Consent(principal, school.uai, ConsentTopic.PARENT_ROOMS, now, "test"), actor=ACTOR
+        )
+    ruling = Override(principal, person, school.uai, Restriction.NO_ACCESS, "RG 25/00001", ACTOR, now, None)
+    with pytest.raises(DecisionRefused, match="no guardian of"):
+        await settle.set_override(school.context, ruling, actor=ACTOR)
+    wrong = Appointment(0, principal, Function.TEACHER, school.uai, DivisionCode("9 Z"), "", ACTOR, now, None)
+    with pytest.raises(DecisionRefused, match="no division"):
+        await settle.appoint(school.context, wrong, actor=ACTOR)
+    with pytest.raises(UnknownSubject, match="no appointment 77"):
+        await settle.end_appointment(school.context, 77, school.uai, actor=ACTOR)
+    async with school.context.store.reading() as db:
+        assert (await journal.verify(db)).entries == 1
+
+
 async def test_consent_opens_the_parents_rooms_and_taking_it_back_closes_them(school: School) -> None:
     person = await school.guardian(next(iter(only_children(school.demo))))
     await school.activate(person)
@@ -262,7 +302,7 @@ async def test_an_aed_whom_no_register_names_is_entered_by_hand(school: School) 
     account = await school.context.homeserver.account(school.user(person))
     assert account is not None
     assert account.display_name == "Sacha PROVISOIRE · vie scolaire"
-    assert await settle.end_appointment(school.context, number, school.uai, actor=ACTOR)
+    await settle.end_appointment(school.context, number, school.uai, actor=ACTOR)
     assert await school.membership(school.key(RoomKind.DIRECTION), person) is Membership.LEAVE
 
 

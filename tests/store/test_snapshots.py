@@ -11,7 +11,7 @@ from preau.errors import StoreError, UnknownSubject
 from preau.model.snapshot import Snapshot
 from preau.store import snapshots
 from preau.store.engine import Store
-from preau.store.facts import facts_version, facts_versions
+from preau.store.facts import facts_version
 from preau.store.snapshots import Saved, SchoolRow, SnapshotId, SnapshotState
 from tests.store.samples import NOON, NORTH, SOUTH, a_school
 
@@ -51,7 +51,7 @@ async def test_accepting_makes_it_current_and_the_last_one_past(store: Store) ->
     await accept(store, second.id)
     async with store.reading() as db:
         assert await snapshots.current(db, NORTH) == a_school(file="b")
-        assert await facts_versions(db) == {NORTH: 2}
+        assert await facts_version(db, NORTH) == 2
 
 
 async def test_the_same_content_is_kept_once(store: Store) -> None:

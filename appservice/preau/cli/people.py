@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from preau.cli.output import (
     progress,
     run,
     say,
+    say_error,
     say_json,
     settings,
 )
@@ -27,12 +29,13 @@ from preau.config import Settings
 from preau.errors import UsageError
 from preau.model.decisions import Consent, ConsentTopic
 from preau.model.ids import PersonId, Uai
+from preau.model.wanted import ActualAccount
 from preau.store.decisions import Agreement
 from preau.sync import settle
 from preau.sync.activate import Activated, activate, without_account
 from preau.sync.context import Context
 from preau.sync.directory import find_person
-from preau.sync.passwords import new_password
+from preau.sync.passwords import SHORTEST, new_password
 from preau.sync.schools import all_schools
 
 consent_app = typer.Typer(no_args_is_help=True, help="What guardians agree to, and take back.")
@@ -52,37 +55,70 @@ def activate_command(
     if bool(persons) == everybody or (password_stdin and len(persons or []) != 1):
         with explained():
             raise UsageError("Name persons, or say --all; a password on standard input is for one person.")
-    given = sys.stdin.readline().rstrip("\n") if password_stdin else None
-    activated, passwords = run(_activate(settings(config), persons or [], school, given))
-    if as_json:
-        people = [
-            {
-                "person": account.person,
-                "user_id": account.user,
-                "login": account.person,
-                "password": passwords[account.person],
-            }
-            for account in activated.accounts
-        ]
-        say_json({"people": [*people], "refused": len(activated.applied.refused)})
-    else:
-        for account in activated.accounts:
-            shown = "(the one given)" if given is not None else passwords[account.person]
-            say(f"{account.user}  {account.display_name}  password: {shown}")
-        tell_applied(activated.applied)
-    if activated.applied.refused:
+    asked = _Asked(persons or [], school, _given_password() if password_stdin else None)
+    found, told = settings(config), _Told(as_json=as_json)
+    try:
+        done = run(_activate(found, asked, told))
+    finally:  # whatever stopped the run: a password that was set must be told
+        told.finish()
+    for person, error in done.refused.items():
+        say_error(f"refused: account of {person}: {error.happened}")
+    if not as_json:
+        tell_applied(done.applied)
+    if done.refused or done.applied.refused:
         raise typer.Exit(REFUSED)
 
 
-async def _activate(
-    found: Settings, said: list[str], school: list[str] | None, given: str | None
-) -> tuple[Activated, dict[PersonId, str]]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whom to activate, as typed; ``password`` None means: draw one for each."""
+
+    persons: list[str]
+    school: list[str] | None
+    password: str | None
+
+
+def _given_password() -> str:
+    password = sys.stdin.readline().rstrip("\n")
+    with explained():
+        if len(password) < SHORTEST:
+            raise UsageError(f"The password on standard input has fewer than {SHORTEST} characters.")
+    return password
+
+
+@dataclass(slots=True)
+class _Told:
+    """Tells logins as their accounts are made: at once to people, at the end in one object to programs."""
+
+    as_json: bool
+    rows: list[dict[str, str]] = field(default_factory=list)
+
+    def __call__(self, account: ActualAccount, password: str) -> None:
+        """One more login."""
+        person, name = account.person, account.display_name
+        self.rows.append(
+            {"person": person, "user_id": account.user, "login": person, "name": name, "password": password}
+        )
+        if not self.as_json:
+            say(f"{account.user}  {name}  password: {password}")
+
+    def finish(self) -> None:
+        """Nothing more will come."""
+        if self.as_json:
+            say_json({"people": self.rows})
+
+
+async def _activate(found: Settings, asked: _Asked, told: _Told) -> Activated:
     source = random.SystemRandom()
     async with service.context(found) as context:
-        persons = await _named(context, said) if said else await _everybody_else(context, school)
-        passwords = {person: given if given is not None else new_password(source) for person in persons}
+        named = _named(context, asked.persons) if asked.persons else _everybody_else(context, asked.school)
+        passwords = {person: asked.password or new_password(source) for person in await named}
+
+        def made(account: ActualAccount) -> None:
+            told(account, "(the one given)" if asked.password else passwords[account.person])
+
         with progress("activate", None) as count:
-            return await activate(context, passwords, actor=actor(), progress=count), passwords
+            return await activate(context, passwords, actor=actor(), made=made, progress=count)
 
 
 async def _named(context: Context, said: list[str]) -> list[PersonId]:

@@ -23,11 +23,6 @@ async def facts_version(db: AsyncConnection, school: Uai) -> int:
     return await db.scalar(select(_FACTS.version).where(_FACTS.school == school)) or 0
 
 
-async def facts_versions(db: AsyncConnection) -> dict[Uai, int]:
-    """The counters of all schools of which anything was ever decided."""
-    return {Uai(school): version for school, version in await db.execute(select(_FACTS.school, _FACTS.version))}
-
-
 async def facts_changed(db: AsyncConnection, schools: Collection[Uai]) -> None:
     """Move the counters of these schools."""
     await insert_missing(db, tables.facts, [{"school": school, "version": 0} for school in sorted(set(schools))])

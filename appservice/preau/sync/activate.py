@@ -8,10 +8,11 @@ The command line calls it with persons and passwords; the portal will, with the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from preau.errors import UnknownSubject, plainly
+from preau.errors import HomeserverError, HomeserverUnreachable, UnknownSubject, plainly
 from preau.model.ids import PersonId, Uai, UserId, split_user_id, user_id
 from preau.model.wanted import ActualAccount
 from preau.store import people
@@ -26,21 +27,37 @@ from preau.sync.schools import reach
 
 @dataclass(frozen=True, slots=True)
 class Activated:
-    """What an activation did: the accounts that are active now, and the run that brought them into their rooms."""
+    """What an activation did.
+
+    ``accounts`` are open now, ``refused`` could not be made, ``applied`` is the run that brought people into rooms.
+    """
 
     accounts: tuple[ActualAccount, ...]
+    refused: Mapping[PersonId, HomeserverError]
     applied: Applied
 
 
+Made: TypeAlias = Callable[[ActualAccount], None]
+"""Told of each account at once: a password that was set and not told is lost if the run is stopped."""
+
+
 async def activate(
-    context: Context, passwords: Mapping[PersonId, str], *, actor: str, progress: Progress = lambda _: None
+    context: Context,
+    passwords: Mapping[PersonId, str],
+    *,
+    actor: str,
+    made: Made = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Activated:
     """Makes accounts and joins them to their rooms. Repeating it is harmless, but sets the password anew.
+
+    An account that the homeserver refuses never stops the others.
 
     Args:
         context: homeserver, store, clock and académie.
         passwords: the persons to activate, each with their password.
         actor: who asks, for the journal.
+        made: told of each account as soon as it is there.
         progress: told of each finished step in the rooms.
 
     Raises:
@@ -53,11 +70,13 @@ async def activate(
         found = await reach(db, context.academy, schools, context.clock.now(), newest=False)
     names = {user: name for user, name in display_names(found.wanted).items() if user in users}
     _refuse_strangers(users, names)
-    made = await _make_accounts(context, users, names, passwords, found.actual, actor)
-    actual = Actual({**found.actual.accounts, **made}, found.actual.rooms)
-    part = difference(found.wanted, actual, context.academy).only(frozenset(users))
+    making = _Making(context, passwords, names, found.actual, actor, made)
+    with plainly():
+        await making.run(users)
+    actual = Actual({**found.actual.accounts, **making.accounts}, found.actual.rooms)
+    part = difference(found.wanted, actual, context.academy).only(frozenset(making.accounts))
     applied = await apply(context, part, actual, actor=actor, progress=progress)
-    return Activated(tuple(made.values()), applied)
+    return Activated(tuple(making.accounts.values()), making.refused, applied)
 
 
 async def without_account(context: Context, schools: Collection[Uai]) -> list[PersonId]:
@@ -83,32 +102,42 @@ def _refuse_strangers(users: Mapping[UserId, PersonId], names: Mapping[UserId, s
         )
 
 
-async def _make_accounts(  # noqa: PLR0913, PLR0917 - one step of `activate`, with what that has at hand
-    context: Context,
-    users: Mapping[UserId, PersonId],
-    names: Mapping[UserId, str],
-    passwords: Mapping[PersonId, str],
-    actual: Actual,
-    actor: str,
-) -> dict[UserId, ActualAccount]:
-    recorder = Recorder(context.store, context.clock)
-    made: dict[UserId, ActualAccount] = {}
+@dataclass(slots=True)
+class _Making:
+    """The accounts of one activation: what is given, and what came of it."""
 
-    async def one(user: UserId, person: PersonId) -> None:
-        known = actual.accounts.get(user)
-        await context.homeserver.provision_account(user, display_name=names[user], password=passwords[person])
-        if known is not None and not known.active:
-            await context.homeserver.unlock(user)
-        since = known.activated_at if known else context.clock.now()
-        made[user] = ActualAccount(user, person, names[user], active=True, activated_at=since)
-        entry = Entry(actor, "password_set" if known else "activate", user)
-        recorder.note(Effect((made[user],), entry))
+    context: Context
+    passwords: Mapping[PersonId, str]
+    names: Mapping[UserId, str]
+    known: Actual
+    actor: str
+    told: Made
+    accounts: dict[UserId, ActualAccount] = field(default_factory=dict)
+    refused: dict[PersonId, HomeserverError] = field(default_factory=dict)
 
-    with plainly():
+    async def run(self, users: Mapping[UserId, PersonId]) -> None:
+        """Makes them, several at a time: the adapter sends only a few requests at once."""
+        recorder = Recorder(self.context.store, self.context.clock)
         async with asyncio.TaskGroup() as group:
             group.create_task(recorder.run())
-            async with asyncio.TaskGroup() as makers:  # the adapter sends only a few requests at once
+            async with asyncio.TaskGroup() as makers:
                 for user, person in users.items():
-                    makers.create_task(one(user, person))
+                    makers.create_task(self._one(user, person, recorder))
             recorder.close()
-    return made
+
+    async def _one(self, user: UserId, person: PersonId, recorder: Recorder) -> None:
+        known = self.known.accounts.get(user)
+        homeserver, name = self.context.homeserver, self.names[user]
+        try:
+            await homeserver.provision_account(user, display_name=name, password=self.passwords[person])
+            if known is not None and not known.active:
+                await homeserver.unlock(user)
+        except HomeserverUnreachable:
+            raise
+        except HomeserverError as error:
+            self.refused[person] = error
+            return
+        since = known.activated_at if known else self.context.clock.now()
+        account = self.accounts[user] = ActualAccount(user, person, name, active=True, activated_at=since)
+        recorder.note(Effect((account,), Entry(self.actor, "password_set" if known else "activate", user)))
+        self.told(account)

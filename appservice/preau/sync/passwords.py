@@ -8,6 +8,9 @@ from typing import Final
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 """No 0 1 i l o, which are misread from paper."""
 
+SHORTEST: Final = 8
+"""Characters that a password chosen by somebody must have at least."""
+
 _GROUPS: Final = 3
 _LENGTH: Final = 5
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from preau.errors import PlanStopped
 from preau.model.ids import Uai
@@ -25,6 +26,9 @@ from preau.sync.brakes import Brake, Limits, brakes
 from preau.sync.context import Context
 from preau.sync.plan import Action, Actual, Plan, Step, difference
 from preau.sync.schools import Pending, all_schools, bound_together, reach
+
+PAST_KEPT: Final = 2
+"""Past snapshots that are kept of each school, to look back at; names of people who left go with the older ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ async def _accept(context: Context, pending: Collection[Pending], actor: str, fi
     async with context.store.writing() as db:
         for each in pending:
             await snapshots.accept(db, each.id, now)
+        await snapshots.forget_past(db, PAST_KEPT)
         entries = [
             Entry(actor, "accept_snapshot", each.after.school, {"snapshot": each.id, "plan": fingerprint})
             for each in pending

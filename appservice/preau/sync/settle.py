@@ -5,43 +5,74 @@ decision ─► store + journal ─► the school's plan (current snapshot) ─�
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 
+from preau.errors import DecisionRefused, HomeserverError, UnknownSubject
 from preau.model.decisions import Appointment, Consent, Override
 from preau.model.ids import PersonId, Uai
 from preau.model.people import RosterKey, RosterSource
+from preau.model.snapshot import Snapshot
 from preau.model.wanted import Content
-from preau.store import decisions, journal, people
+from preau.policy.admissible import why_no_consent, why_no_override, why_not_appointed
+from preau.store import decisions, journal, people, snapshots
 from preau.store.decisions import Agreement, Pair
 from preau.store.engine import Transaction
 from preau.store.journal import Entry
-from preau.sync.apply import Applied, apply
+from preau.sync.apply import apply
 from preau.sync.context import Context
 from preau.sync.plan import difference
 from preau.sync.recognise import Mint
 from preau.sync.schools import reach
 
 
-async def settle(context: Context, schools: Collection[Uai], *, actor: str) -> Applied:
+async def settle(context: Context, schools: Collection[Uai], *, actor: str) -> None:
     """Brings these schools' rooms to what is wanted now; pending snapshots wait for `preau apply`.
 
     Raises:
-        HomeserverUnreachable: the homeserver does not answer; `preau apply` goes on from there.
+        HomeserverError: a step was refused, or the homeserver does not answer; `preau apply` goes on from there.
     """
     async with context.store.reading() as db:
         found = await reach(db, context.academy, schools, context.clock.now(), newest=False)
     plan = difference(found.wanted, found.actual, context.academy)
-    return await apply(context, plan, found.actual, actor=actor)
+    applied = await apply(context, plan, found.actual, actor=actor)
+    if applied.refused:
+        step, error = applied.refused[0].step, applied.refused[0].error
+        raise HomeserverError(
+            f"{len(applied.refused)} steps were refused, the first {step.action} {step.subject}: {error.happened}",
+            errcode=error.errcode,
+            status=error.status,
+            advice="The decision itself is noted; `preau apply` tries again.",
+        )
+
+
+async def _check(db: Transaction, school: Uai, why_not: Callable[[Snapshot], str]) -> None:
+    """Passes when a decision means something in the school as it is, or as the pending rosters will make it.
+
+    Raises:
+        DecisionRefused: it does in neither.
+    """
+    stored = await snapshots.newest(db, school)
+    known = [await snapshots.current(db, school), stored.snapshot if stored else None]
+    reasons = [why_not(snapshot) for snapshot in known if snapshot is not None]
+    if all(reasons):
+        raise DecisionRefused(
+            f"Nothing was noted: {reasons[0] if reasons else f'no roster of {school} was imported'}.",
+            advice="`preau status --people` lists people, their functions and divisions.",
+        )
 
 
 async def grant(context: Context, consent: Consent, *, actor: str) -> bool:
     """Notes a consent and brings the person in; False when it was in force already.
 
     Whoever had left parents' rooms and agrees anew is let in again.
+
+    Raises:
+        DecisionRefused: the person is no guardian there.
     """
     now = context.clock.now()
     async with context.store.writing() as db:
+        await _check(db, consent.school, lambda snapshot: why_no_consent(consent, snapshot))
         new = await decisions.grant(db, consent)
         cleared = await _clear_opt_outs(db, consent, now)
         if new or cleared:
@@ -75,9 +106,13 @@ async def appoint(context: Context, appointment: Appointment, *, actor: str) -> 
     """Notes an appointment and gives its rooms and powers; its number is returned.
 
     A person of ours is known to the school from then on, even if none of its registers names them.
+
+    Raises:
+        DecisionRefused: it would give nothing: a role that rosters decide, a division or scope that is missing.
     """
     now = context.clock.now()
     async with context.store.writing() as db:
+        await _check(db, appointment.school, lambda snapshot: why_not_appointed(appointment, snapshot))
         if not appointment.holder.startswith("@"):
             key = RosterKey(RosterSource.BY_HAND, appointment.school, appointment.holder)
             await people.introduce(db, {key: PersonId(appointment.holder)}, now)
@@ -102,23 +137,28 @@ async def new_person(context: Context, mint: Mint) -> PersonId:
     return person
 
 
-async def end_appointment(context: Context, number: int, school: Uai, *, actor: str) -> bool:
-    """Ends an appointment and takes back what it gave; False when it was ended already.
+async def end_appointment(context: Context, number: int, school: Uai, *, actor: str) -> None:
+    """Ends an appointment and takes back what it gave.
 
     Raises:
-        UnknownSubject: there is no such appointment.
+        UnknownSubject: that school has no such appointment in force.
     """
     now = context.clock.now()
     async with context.store.writing() as db:
-        ended = await decisions.end_appointment(db, number, now, actor)
-        if ended:
-            await journal.append(db, [Entry(actor, "appointment_ended", str(number), {"school": school})], now)
+        in_force = await decisions.in_force(db, school, now)
+        if number not in {given.id for given in in_force.appointments}:
+            raise UnknownSubject(f"{school} has no appointment {number} in force.")
+        await decisions.end_appointment(db, number, now, actor)
+        await journal.append(db, [Entry(actor, "appointment_ended", str(number), {"school": school})], now)
     await settle(context, [school], actor=actor)
-    return ended
 
 
 async def set_override(context: Context, override: Override, *, actor: str) -> None:
-    """Notes a court decision and keeps the guardian away from the child's rooms from now on."""
+    """Notes a court decision and keeps the guardian away from the child's rooms from now on.
+
+    Raises:
+        DecisionRefused: the two are not tied in that school.
+    """
     now = context.clock.now()
     detail: Content = {
         "pupil": override.pupil,
@@ -127,6 +167,7 @@ async def set_override(context: Context, override: Override, *, actor: str) -> N
         "reference": override.reference,
     }
     async with context.store.writing() as db:
+        await _check(db, override.school, lambda snapshot: why_no_override(override, snapshot))
         await decisions.set_override(db, override)
         await journal.append(db, [Entry(actor, "override_set", override.guardian, detail)], now)
     await settle(context, [override.school], actor=actor)
