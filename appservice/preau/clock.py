@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -15,12 +17,19 @@ class Clock(Protocol):
         ...
 
 
+@dataclass(slots=True)
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own clock, but for its steps back.
+
+    A machine's clock is set back now and then; what one flow of this process noted must be in force for the next.
+    """
+
+    latest: datetime = _NEVER
 
     def now(self) -> datetime:
-        """The present moment, UTC."""
-        return datetime.now(UTC)
+        """The present moment, UTC; never before one that this clock told already."""
+        self.latest = max(self.latest, datetime.now(UTC))
+        return self.latest
 
 
 @dataclass(slots=True)

@@ -69,7 +69,8 @@ async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
 async def persons(school: School) -> list[PersonId]:
     """Some guardians with accounts, in their rooms."""
     found = [await school.guardian(number) for number in list(only_children(school.demo))[:4]]
-    await school.activate(*found)
+    activated = await school.activate(*found)
+    assert (activated.refused, activated.applied.refused) == ({}, ())
     return found
 
 
