@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preau.model.facts import Cell, ContactTable, Party
 from preau.model.ids import DivisionCode, PersonId
 from preau.model.people import Function
-from preau.policy.contact import DEFAULT, Cell, ContactTable, LoosensProtection, Party, may_write, tighten
+from preau.policy.contact import DEFAULT, LoosensProtection, may_write, tighten
 from tests.builders import NORTH, SOUTH
 
 DI, DD, AD, SL, HT, TE, AS, HE, IN, AA, GU, PU = (

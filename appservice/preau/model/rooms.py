@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from preau.model.ids import Uai
 
@@ -44,3 +45,13 @@ class RoomKey:
     def __str__(self) -> str:
         """``announce_division/0990001N/5 A``: for plans, logs and the journal."""
         return f"{self.kind}/{self.school}/{self.scope}" if self.scope else f"{self.kind}/{self.school}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The key that `str` wrote.
+
+        Raises:
+            ValueError: it is none.
+        """
+        kind, school, *scope = text.split("/", 2)  # a scope may hold anything, slashes too
+        return cls(RoomKind(kind), Uai(school), *scope)

@@ -8,42 +8,10 @@ tighten it; loosening a cell that protects pupils is refused. Defaults follow wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final
 
-from preau.model.ids import DivisionCode, PersonId, Uai
+from preau.model.facts import Cell, ContactTable, Party
 from preau.model.people import STAFF, Function
-
-
-class Cell(Enum):
-    """The condition under which the writer may address the reader, both in the same school."""
-
-    NO = "no"
-    YES = "yes"
-    SAME_DIVISION = "same division"
-    OWN_CHILD = "own child"
-    BOTH_OPTED_IN = "both opted in"
-
-
-ContactTable: TypeAlias = Mapping[tuple[Function, Function], Cell]
-"""A full table; a pair that is missing means no."""
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """What the table needs to know of one person in one school.
-
-    ``divisions`` are the ones taught, attended, or attended by one's children; ``children`` only a guardian has.
-    """
-
-    person: PersonId
-    school: Uai
-    functions: frozenset[Function]
-    divisions: frozenset[DivisionCode] = frozenset()
-    children: frozenset[PersonId] = frozenset()
-    opted_in: bool = False
-
 
 _VISITING: Final = frozenset({Function.INSPECTOR, Function.ACADEMY_ADMIN})
 

@@ -1,0 +1,122 @@
+"""Every event that this homeserver makes, whoever asked for it and by whatever path: judged before it exists::
+
+    any API, any process ─► Synapse builds the event ─► judge ─┬─ the service's bot? ──────────────► allowed
+                                                               ├─ leaves by themselves? ───────────► allowed
+                                                               ├─ what room is it? ─► each rule ───► allowed
+                                                               └─ facts unreadable, or a rule fails ► refused
+
+Rules are objects with one method; `Events` asks them in order and the first that says why ends it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from synapse.module_api import EventBase
+from synapse.module_api.errors import SynapseError
+
+from preau.guard.facts import Unreadable
+from preau.guard.inner import Inner, StateBefore
+from preau.guard.rooms import Room, Rooms
+from preau.guard.settings import Settings
+from preau.guard.speech import Speech
+from preau.policy.refusals import Rule
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """An event about to be made: who, where, what, and the room's state before it."""
+
+    event: EventBase
+    room: Room
+    state: StateBefore
+
+    @property
+    def sender(self) -> str:
+        """Who makes it."""
+        return str(self.event.sender)
+
+    @property
+    def membership(self) -> str:
+        """The membership that it sets, of a member event; else empty."""
+        if self.event.type != "m.room.member":
+            return ""
+        value = self.event.content.get("membership")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def about_oneself(self) -> bool:
+        """Whether a member event is about its own sender."""
+        return bool(self.event.state_key == self.event.sender)
+
+
+class EventRule(Protocol):
+    """One rule over events."""
+
+    async def why_not(self, deed: Deed) -> Rule | None:
+        """The rule that the deed breaks; None if this one has nothing against it.
+
+        Raises:
+            Unreadable: the facts that decide cannot be read.
+        """
+
+
+class Events:
+    """The judge of every event made here."""
+
+    def __init__(self, settings: Settings, rooms: Rooms, speech: Speech, rules: Sequence[EventRule]) -> None:
+        self._settings = settings
+        self._rooms = rooms
+        self._speech = speech
+        self._rules = rules
+
+    def register(self, inner: Inner) -> None:
+        """From now on nothing is made that was not judged."""
+        inner.judge_events(self.judge)
+
+    async def judge(self, event: EventBase, state: StateBefore) -> None:
+        """Passes if the event may be.
+
+        Raises:
+            SynapseError: it may not; what the sender reads.
+        """
+        broken = await self._broken(event, state)
+        if broken is not None:
+            raise await self._speech.refusal(broken, str(event.sender))
+
+    async def _broken(self, event: EventBase, state: StateBefore) -> Rule | None:
+        """The rule that the event breaks. A rule that cannot be asked, or fails, refuses."""
+        try:
+            return await self._first_broken(event, state)
+        except (Unreadable, SynapseError):
+            return Rule.NOT_READY
+        except Exception:
+            log.exception("A rule failed over an event of type %s in %s", event.type, event.room_id)
+            return Rule.NOT_READY
+
+    async def _first_broken(self, event: EventBase, state: StateBefore) -> Rule | None:
+        if event.sender == self._settings.bot or _leaves(event):
+            return None
+        deed = Deed(event, await self._room_of(event, state), state)
+        for rule in self._rules:
+            broken = await rule.why_not(deed)
+            if broken is not None:
+                return broken
+        return None
+
+    async def _room_of(self, event: EventBase, state: StateBefore) -> Room:
+        """What room it is in; a room's first event says so itself."""
+        if event.type == "m.room.create":
+            return self._rooms.created_by(event)
+        return await self._rooms.room(event.room_id, state)
+
+
+def _leaves(event: EventBase) -> bool:
+    """Whoever wants to leave a room, or turn down an invitation to it, may: nobody is kept anywhere."""
+    own = event.type == "m.room.member" and event.state_key == event.sender
+    return bool(own and event.content.get("membership") == "leave")

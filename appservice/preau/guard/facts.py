@@ -1,0 +1,175 @@
+"""Facts as one process of the homeserver knows them: read from the table when asked for, kept until they change.
+
+::
+
+    take() in any process ─► table ─► "something changed", to all processes (Synapse's own cache stream, over Redis)
+                                            │
+    a decision ─► changed? ── no ──► kept facts, no query at all
+                     └─ yes ─► which facts changed since the version I know? ─► those are dropped ─► read when asked for
+
+Once a second each process looks at the version itself, should a message of the cache stream be lost, and says that it
+lives. A fact that cannot be read counts as unreadable, never as absent or as what it was before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar, cast
+
+from synapse.module_api import ModuleApi
+
+from preau.guard import tables
+from preau.guard.tables import Position, Push
+from preau.model.fact_codec import BrokenFact
+from preau.model.facts import Fact, FactKey, FactKind, PersonFacts, RoomFacts, SchoolFacts, SharedRoomFacts, VouchFacts
+from preau.model.ids import Uai
+
+log = logging.getLogger(__name__)
+
+_KEPT: Final = 50_000
+"""Facts kept per process, about 1 kB each: everybody who wrote lately, and all rooms of an académie."""
+
+_MANY: Final = 2_000
+"""More changes than this, and everything is forgotten: reading a thousand ids costs more than reading what is asked."""
+
+_LOOK_EVERY_MS: Final = 1_000
+_SAY_EVERY_MS: Final = 10_000
+
+_F = TypeVar("_F", bound=Fact)
+
+
+class Unreadable(Exception):
+    """The facts cannot be read at the moment: nothing may be allowed on their ground."""
+
+
+class _Bell:
+    """What Synapse rings, in every process, when facts changed: the shape of a cached function that is invalidated."""
+
+    __module__ = __name__
+    __name__ = "changed"
+
+    def __init__(self) -> None:
+        self.rung = True
+
+    def invalidate(self, _key: object) -> None:
+        """Something changed."""
+        self.rung = True
+
+    def invalidate_all(self) -> None:
+        """Everything may have changed: the connection to the other processes was lost for a while."""
+        self.rung = True
+
+
+class Facts:
+    """The facts, for every part of the guard."""
+
+    def __init__(self, api: ModuleApi, process: str) -> None:
+        self._api = api
+        self._process = process
+        self._started = api.get_current_time_msec()
+        self._said = 0
+        self._kept: OrderedDict[FactKey, Fact | None] = OrderedDict()
+        self._version = -1
+        self._stream = ""
+        self._bell = _Bell()
+        self._cached = cast(Any, self._bell)  # what Synapse takes for a cached function: it only ever invalidates it
+        api.register_cached_function(self._cached)
+        api.looping_background_call(self._look, _LOOK_EVERY_MS, desc="preau_guard_look", run_on_all_instances=True)
+
+    async def person(self, user: str) -> PersonFacts | None:
+        """Somebody of this académie; None if no fact is held of them.
+
+        Raises:
+            Unreadable: this, and every method below, when the database or a fact cannot be read.
+        """
+        return await self._get(PersonFacts, FactKind.PERSON, user)
+
+    async def school(self, school: str) -> SchoolFacts | None:
+        """A school's own rules; None if it has none."""
+        return await self._get(SchoolFacts, FactKind.SCHOOL, school)
+
+    async def schools_of(self, *persons: PersonFacts) -> Mapping[Uai, SchoolFacts]:
+        """The own rules of all the schools in which these people have a place."""
+        named = {party.school for person in persons for party in person.parties}
+        found = {school: await self.school(school) for school in named}
+        return {school: facts for school, facts in found.items() if facts is not None}
+
+    async def room(self, room: str) -> RoomFacts | None:
+        """A managed room of this académie."""
+        return await self._get(RoomFacts, FactKind.ROOM, room)
+
+    async def shared_room(self, room: str) -> SharedRoomFacts | None:
+        """A room of another académie that is open to some of our people."""
+        return await self._get(SharedRoomFacts, FactKind.SHARED_ROOM, room)
+
+    async def vouched(self, user: str) -> VouchFacts | None:
+        """Somebody of another académie for whom it answers."""
+        return await self._get(VouchFacts, FactKind.VOUCH, user)
+
+    async def take(self, push: Push) -> Position:
+        """Stores facts and tells every process; see `preau.guard.tables.take`."""
+        held: Position = await self._api.run_db_interaction("preau_guard_take", tables.take, push)
+        await self._api.invalidate_cache(self._cached, ("facts",))
+        return held
+
+    async def _get(self, kind: type[_F], fact_kind: FactKind, key: str) -> _F | None:
+        if self._bell.rung:
+            await self._catch_up()
+        found = await self._look_up((fact_kind, key))
+        return found if isinstance(found, kind) else None
+
+    async def _look_up(self, key: FactKey) -> Fact | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        version = self._version
+        try:
+            found: Fact | None = await self._api.run_db_interaction("preau_guard_fact", tables.fact, key)
+        except BrokenFact as error:
+            log.error("A fact cannot be read, so nothing is allowed on its ground: %s", error)  # noqa: TRY400 -- no trace: the fact is at fault
+            raise Unreadable from error
+        except Exception as error:
+            log.exception("The facts cannot be read")
+            raise Unreadable from error
+        if version == self._version:
+            self._keep(key, found)
+        return found
+
+    def _keep(self, key: FactKey, found: Fact | None) -> None:
+        self._kept[key] = found
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+    async def _catch_up(self) -> None:
+        """Drops what changed. The bell is put down first: whoever rings meanwhile is heard."""
+        self._bell.rung = False
+        try:
+            held: Position = await self._api.run_db_interaction("preau_guard_position", tables.position)
+            changed: list[FactKey] = await self._api.run_db_interaction(
+                "preau_guard_changed", tables.changed_since, self._version, _MANY
+            )
+        except Exception as error:
+            self._bell.rung = True
+            log.exception("The facts' version cannot be read")
+            raise Unreadable from error
+        if len(changed) >= _MANY or held.stream != self._stream:
+            self._kept.clear()
+        for key in changed:
+            self._kept.pop(key, None)
+        self._stream, self._version = held.stream, held.version
+
+    async def _look(self) -> None:
+        """Once a second: a change that nobody rang for is found, and now and then the process says that it lives."""
+        held: Position = await self._api.run_db_interaction("preau_guard_position", tables.position)
+        if held != Position(self._stream, self._version):
+            self._bell.rung = True
+            await self._catch_up()
+            self._said = 0
+        now = self._api.get_current_time_msec()
+        if now - self._said >= _SAY_EVERY_MS:
+            await self._api.run_db_interaction(
+                "preau_guard_note", tables.note_process, self._process, self._version, now, self._started
+            )
+            self._said = now

@@ -1,0 +1,41 @@
+"""Refusals as Synapse and clients understand them: a Matrix error code, a sentence, and the rule's own code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from synapse.module_api import JsonDict
+from synapse.module_api.errors import Codes, SynapseError
+
+from preau.guard.facts import Facts, Unreadable
+from preau.model.facts import Language
+from preau.policy.refusals import Rule, sentence
+
+RULE_FIELD: Final = "fr.preau.rule"
+"""The field of a refusal that holds the rule's code, for programs and for the help desk."""
+
+_CODES: Final = {Rule.FAN_OUT: Codes.LIMIT_EXCEEDED, Rule.NOT_READY: Codes.UNKNOWN, Rule.MEDIA: Codes.FORBIDDEN}
+
+
+class Speech:
+    """Says no, in the language of the one who asked."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    async def refusal(self, rule: Rule, user: str) -> SynapseError:
+        """The error to raise, where Synapse takes one."""
+        code, fields = await self.answer(rule, user)
+        return SynapseError(403, str(fields.pop("error")), code, fields)
+
+    async def answer(self, rule: Rule, user: str) -> tuple[Codes, JsonDict]:
+        """The code and fields to return, where Synapse wants those (``synapse.md`` 1.2)."""
+        text = sentence(rule, await self._language(user))
+        return _CODES.get(rule, Codes.FORBIDDEN), {"error": text, RULE_FIELD: rule.value}
+
+    async def _language(self, user: str) -> Language:
+        try:
+            person = await self._facts.person(user)
+        except Unreadable:
+            return Language.FRENCH
+        return person.language if person is not None else Language.FRENCH

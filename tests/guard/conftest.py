@@ -1,0 +1,27 @@
+"""A real Synapse with the guard, on SQLite, and people on it whose facts the tests push themselves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from preau.demo.authority import Authority
+from preau.demo.homeserver import Homeserver
+from preau.demo.processes import free_ports
+from tests.guard.guarded import Guarded, guarded_spec
+
+
+@pytest.fixture(scope="session")
+def guard_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The certificate authority of the guarded homeservers."""
+    return Authority(tmp_path_factory.mktemp("guard-authority"))
+
+
+@pytest.fixture(scope="session")
+async def guarded(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Guarded]:
+    """A guarded homeserver with rooms of version 12."""
+    client, federation = free_ports(2)
+    spec = guarded_spec(tmp_path_factory.mktemp("guarded"), client, federation, guard_authority)
+    async with Homeserver(spec) as homeserver:
+        yield Guarded(homeserver)

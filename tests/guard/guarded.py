@@ -1,0 +1,146 @@
+"""What the guard's tests do to a guarded homeserver: push facts, make people, act as them by raw requests."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from preau.demo.authority import Authority
+from preau.demo.homeserver import BOT_LOCALPART, Homeserver, HomeserverSpec, server_name_at
+from preau.model.fact_codec import encode
+from preau.model.facts import Fact, FactKey, Party, PersonFacts, key_of
+from preau.model.ids import DivisionCode, PersonId, ServerName, Uai, UserId
+from preau.model.people import Function
+from tests.builders import NORTH
+from tests.live.homeservers import PASSWORD, new_localpart, register
+
+GUARD = "/_synapse/client/preau/v1"
+
+
+def guarded_spec(
+    folder: Path, client_port: int, federation_port: int, authority: Authority, *peers: ServerName, **more: Any
+) -> HomeserverSpec:
+    """A homeserver with the guard loaded, federated with these peers."""
+    server = server_name_at(federation_port)
+    config = {
+        "bot": f"@{BOT_LOCALPART}:{server}",
+        "peers": {peer: f"@{BOT_LOCALPART}:{peer}" for peer in peers},
+        **more.pop("guard", {}),
+    }
+    return HomeserverSpec(
+        folder=folder,
+        client_port=client_port,
+        federation_port=federation_port,
+        authority=authority,
+        peers=peers,
+        modules=({"module": "preau.guard.Guard", "config": config},),
+        **more,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the homeserver answered."""
+
+    status: int
+    body: Any
+
+    @property
+    def rule(self) -> str:
+        """The guard's rule that refused; empty if it did not."""
+        return str(self.body.get("fr.preau.rule", "")) if isinstance(self.body, Mapping) else ""
+
+
+@dataclass
+class Guarded:
+    """A guarded homeserver and the position of what was pushed to it."""
+
+    homeserver: Homeserver
+    stream: str = field(default_factory=lambda: secrets.token_hex(8))
+    version: int = 0
+    tokens: dict[UserId, str] = field(default_factory=dict)
+
+    async def call(
+        self, method: str, path: str, user: UserId | str, body: Any = None, *, query: str = "", raw: bytes | None = None
+    ) -> Reply:
+        """One request as that user: with their own token if they logged in, else by the provision token."""
+        token = self.tokens.get(UserId(user), "")
+        suffix = query if token else f"{query}{'&' if query else ''}user_id={quote(user)}"
+        headers = {"Authorization": f"Bearer {token or self.homeserver.as_token}"}
+        url = f"{self.homeserver.client_url}{path}" + (f"?{suffix}" if suffix else "")
+        given = {"data": raw} if raw is not None else {"json": body if body is not None else {}}
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session,
+            session.request(method, url, headers=headers, **({} if method == "GET" else given)) as response,
+        ):
+            return Reply(response.status, await response.json(content_type=None))
+
+    async def push(self, *facts: Fact, gone: Iterable[FactKey] = ()) -> None:
+        """These facts, as the service pushes them."""
+        groups: dict[str, dict[str, Any]] = {}
+        for fact in facts:
+            kind, key = key_of(fact)
+            groups.setdefault(kind, {})[key] = encode(fact)
+        for kind, key in gone:
+            groups.setdefault(kind, {})[key] = None
+        after = self.version or None
+        body = {"stream": self.stream, "after": after, "version": self.version + 1, "facts": groups}
+        reply = await self.call("PUT", f"{GUARD}/facts", self.homeserver.bot, body)
+        assert reply.status == 200, reply
+        self.version += 1
+
+    async def status(self) -> Mapping[str, Any]:
+        """What the guard says of itself."""
+        reply = await self.call("GET", f"{GUARD}/status", self.homeserver.bot)
+        assert reply.status == 200, reply
+        body: Mapping[str, Any] = reply.body
+        return body
+
+    async def person(
+        self,
+        *functions: Function,
+        school: Uai = NORTH,
+        divisions: Iterable[str] = (),
+        children: Iterable[UserId] = (),
+        opted_in: bool = False,
+        name: str = "Camille ESSAI · parent",
+        logged_in: bool = True,
+    ) -> UserId:
+        """A new account with these functions in one school, known to the guard, logged in on its first device."""
+        user = await register(self.homeserver, new_localpart(), name)
+        party = Party(
+            PersonId(user[1:].split(":", 1)[0]),
+            school,
+            frozenset(functions),
+            frozenset(map(DivisionCode, divisions)),
+            frozenset(PersonId(child[1:].split(":", 1)[0]) for child in children),
+            opted_in,
+        )
+        await self.push(PersonFacts(user, name, (party,) if functions else ()))
+        if logged_in:
+            await self.log_in(user)
+        return user
+
+    async def log_in(self, user: UserId, device: str = "FIRST") -> str:
+        """Their access token from now on, of that device."""
+        body = {
+            "type": "m.login.password",
+            "identifier": {"type": "m.id.user", "user": user},
+            "password": PASSWORD,
+            "device_id": device,
+        }
+        reply = await self.call("POST", "/_matrix/client/v3/login", self.homeserver.bot, body)
+        assert reply.status == 200, reply
+        self.tokens[user] = reply.body["access_token"]
+        return self.tokens[user]
+
+    async def talk(self, user: UserId, other: UserId | str, **more: Any) -> Reply:
+        """A client's request for a direct conversation."""
+        body = {"preset": "trusted_private_chat", "is_direct": True, "invite": [other], **more}
+        return await self.call("POST", "/_matrix/client/v3/createRoom", user, body)

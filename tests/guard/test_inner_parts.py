@@ -1,0 +1,23 @@
+"""Inner parts of Synapse are imported in one file only, the one that says which and why."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import preau.guard
+
+FOLDER = Path(preau.guard.__file__).parent
+OTHERS = sorted(path for path in FOLDER.glob("*.py") if path.name != "inner.py")
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.name)
+def test_a_part_of_the_guard_uses_the_module_api_alone(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    inner = {name for name in imported if name.split(".")[0] in {"synapse", "twisted"}}
+    assert inner <= {"synapse.module_api", "synapse.module_api.errors"}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "_hs"]
