@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import Self
 
 from preau.matrix.accounts import Accounts
+from preau.matrix.batches import Batches
 from preau.matrix.calls import Caller, Endpoint
 from preau.matrix.patience import Patience
-from preau.matrix.rooms import Rooms
 
 
-class Homeserver(Accounts, Rooms):
+class Homeserver(Accounts, Batches):
     """One académie's homeserver, as the service's bot sees it. An asynchronous context manager.
 
     Every call may raise `HomeserverError`, `HomeserverBusy` and `HomeserverUnreachable`; none lasts without end.

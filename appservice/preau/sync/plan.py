@@ -1,9 +1,9 @@
 """Wanted − actual = plan: the pure difference, ordered, printable as a diff, with a fingerprint.
 
 A room is made when its first member has an account, and brings the spaces above it with it. Order of steps: accounts
-back in → rooms, spaces first → state → people out → names → people in → accounts locked. People leave before others
+back in → state → people out → names → rooms, spaces first → people in → accounts locked. People leave before others
 enter, so that a plan stopped half-way never shows one family's room to another; names change before people enter more
-rooms, since each change enters every room anew.
+rooms, since each change enters every room anew; rooms come as late as their people, so that both are made in one go.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Action(StrEnum):
     """What a step does; the codes appear in plans and in the journal."""
 
     UNLOCK_ACCOUNT = "unlock_account"
-    CREATE_ROOM = "create_room"
     SET_STATE = "set_state"
     REMOVE_MEMBER = "remove_member"
     NAME_ACCOUNT = "name_account"
+    CREATE_ROOM = "create_room"
     ADD_MEMBER = "add_member"
     LOCK_ACCOUNT = "lock_account"
 
@@ -122,10 +122,10 @@ def difference(wanted: Iterable[Wanted], actual: Actual, academy: Academy) -> Pl
     here = _Here(academy, display_names(schools), actual)
     needed = _needed(rooms, here)
     steps = [*_accounts_back(here)]
-    steps += _creations(rooms, needed, actual)
     steps += _state_changes(rooms, actual, academy)
     steps += _departures(rooms, here)
     steps += _renamings(here)
+    steps += _creations(rooms, needed, actual)
     steps += _arrivals(rooms, needed, here)
     steps += _accounts_out(here)
     return Plan(tuple(steps), rooms)

@@ -1,6 +1,6 @@
 """What was done, written down: the actual state and the journal, in one transaction per handful of effects::
 
-    effect on the homeserver ─► queue ─► every ≤ 50 effects, or as soon as the queue is empty: one transaction
+    effect on the homeserver ─► queue ─► every ≤ 200 effects, or as soon as the queue is empty: one transaction
 
 A crash loses at most the effects still in the queue; the next plan finds them missing and repeats them, and every
 effect may be repeated.
@@ -21,7 +21,7 @@ from preau.store import actual, journal
 from preau.store.engine import Store, Transaction
 from preau.store.journal import Entry
 
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)

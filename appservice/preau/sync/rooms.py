@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from preau.matrix.batches import Moved
 from preau.matrix.client import Homeserver
 from preau.matrix.rooms import RoomCreation
 from preau.matrix.wire import parse_membership
@@ -63,6 +64,33 @@ async def ensure_room(
     found, new = await homeserver.ensure_room(_creation(academy, room, state))
     if new:
         return ActualRoom(room.key, found, academy.room_version, state, {})
+    return await _finished(homeserver, academy, room, space, found)
+
+
+async def ensure_filled_room(
+    homeserver: Homeserver, academy: Academy, room: WantedRoom, space: ActualRoom | None, members: Collection[UserId]
+) -> tuple[ActualRoom, Moved]:
+    """As `ensure_room`, with these people in it, all in one call of the guard; and what became of each of them.
+
+    Raises:
+        NoBatches: the guard does no batches here.
+    """
+    state = _state(academy, room, space, academy.room_version)
+    filled = await homeserver.make_filled_room(_creation(academy, room, state), members)
+    if filled.new:
+        return ActualRoom(room.key, filled.room, academy.room_version, state, {}), filled.moved
+    known = await _finished(homeserver, academy, room, space, filled.room)
+    if not filled.moved.refused:
+        return known, filled.moved
+    # A room that was half made may have had no rule yet by which anybody could be brought in.
+    again = await homeserver.bring_together(filled.room, sorted(filled.moved.refused))
+    return known, Moved(filled.moved.settled | again.settled, again.refused)
+
+
+async def _finished(
+    homeserver: Homeserver, academy: Academy, room: WantedRoom, space: ActualRoom | None, found: RoomId
+) -> ActualRoom:
+    """A room that was found, perhaps half made by a run that was killed, as it is once all its state is there."""
     known = await read_room(homeserver, academy, room.key, found)
     return await _completed(homeserver, known, _state(academy, room, space, known.version))
 
@@ -76,7 +104,7 @@ def _state(academy: Academy, room: WantedRoom, space: ActualRoom | None, version
 
 
 async def _completed(homeserver: Homeserver, room: ActualRoom, state: Mapping[StateKey, Content]) -> ActualRoom:
-    """A room that was found, perhaps half made by a run that was killed, with all its state."""
+    """The room, with all of this state."""
     for key, content in state.items():
         if room.state.get(key) != content:
             await homeserver.put_state(room.room, key, content)
