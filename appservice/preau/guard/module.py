@@ -12,7 +12,7 @@ from typing import Any
 
 from synapse.module_api import ModuleApi
 
-from preau.guard import tables
+from preau.guard import evidence, tables
 from preau.guard.creation import Creation
 from preau.guard.events import Events
 from preau.guard.facts import Facts
@@ -48,4 +48,5 @@ class Guard:
 
 async def _prepare(api: ModuleApi) -> None:
     """Makes the tables; the main process does, and until it has, nothing is allowed anywhere."""
-    await api.run_db_interaction("preau_guard_create", tables.create)
+    for part in (tables, evidence):
+        await api.run_db_interaction("preau_guard_create", part.create)
