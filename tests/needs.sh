@@ -14,19 +14,49 @@ install_postgresql() {
         mkdir -p /etc/postgresql-common
         echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
     fi
-    export DEBIAN_FRONTEND=noninteractive
-    local options=(--yes --no-install-recommends -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold)
-    apt-get "${options[@]}" install postgresql >/dev/null 2>&1 && return
-    apt-get update >/dev/null 2>&1 && apt-get "${options[@]}" install postgresql >/dev/null
+    apt_install postgresql
 }
 
-if postgresql_present; then
-    :
-elif [[ $EUID -ne 0 ]]; then
-    say "PostgreSQL is not installed and this is not root: its tests are left out (apt install postgresql)"
-elif ! command -v apt-get >/dev/null; then
-    say "PostgreSQL is not installed and there is no apt here: its tests are left out"
-else
-    say "installing PostgreSQL's server for the tests …"
-    install_postgresql || say "PostgreSQL could not be installed: its tests are left out"
-fi
+# The virus scanner's daemon, which the tests start by hand with signatures of their own. Debian's packages would start
+# it, and the download of signatures, at once and at every boot: nobody asked for that either.
+clamd_present() { [[ -x /usr/sbin/clamd ]]; }
+
+install_clamd() {
+    local policy=/usr/sbin/policy-rc.d ours=false status=0
+    if [[ ! -e $policy ]]; then
+        ours=true
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+    fi
+    apt_install clamav-daemon || status=$?
+    if $ours; then rm -f "$policy"; fi
+    if command -v systemctl >/dev/null; then
+        systemctl disable --quiet clamav-daemon.service clamav-daemon.socket clamav-freshclam.service 2>/dev/null || true
+    fi
+    return "$status"
+}
+
+apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    local options=(--yes --no-install-recommends -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold)
+    apt-get "${options[@]}" install "$@" >/dev/null 2>&1 && return
+    apt-get update >/dev/null 2>&1 && apt-get "${options[@]}" install "$@" >/dev/null
+}
+
+# need NAME PACKAGE: calls NAME_present, and install_NAME if that fails and we may.
+need() {
+    local name=$1 package=$2
+    if "${name}_present"; then
+        return
+    elif [[ $EUID -ne 0 ]]; then
+        say "$name is not installed and this is not root: its tests are left out (apt install $package)"
+    elif ! command -v apt-get >/dev/null; then
+        say "$name is not installed and there is no apt here: its tests are left out"
+    else
+        say "installing $name for the tests …"
+        "install_$name" || say "$name could not be installed: its tests are left out"
+    fi
+}
+
+need postgresql postgresql
+need clamd clamav-daemon
