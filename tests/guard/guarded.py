@@ -67,13 +67,24 @@ class Guarded:
     tokens: dict[UserId, str] = field(default_factory=dict)
 
     async def call(
-        self, method: str, path: str, user: UserId | str, body: Any = None, *, query: str = "", raw: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        user: UserId | str,
+        body: Any = None,
+        *,
+        query: str = "",
+        raw: bytes | None = None,
+        at: str = "",
     ) -> Reply:
-        """One request as that user: with their own token if they logged in, else by the provision token."""
+        """One request as that user: with their own token if they logged in, else by the provision token.
+
+        ``at`` is the address of another of the homeserver's processes than main.
+        """
         token = self.tokens.get(UserId(user), "")
         suffix = query if token else f"{query}{'&' if query else ''}user_id={quote(user)}"
         headers = {"Authorization": f"Bearer {token or self.homeserver.as_token}"}
-        url = f"{self.homeserver.client_url}{path}" + (f"?{suffix}" if suffix else "")
+        url = f"{at or self.homeserver.client_url}{path}" + (f"?{suffix}" if suffix else "")
         given = {"data": raw} if raw is not None else {"json": body if body is not None else {}}
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session,
@@ -81,7 +92,7 @@ class Guarded:
         ):
             return Reply(response.status, await response.json(content_type=None))
 
-    async def push(self, *facts: Fact, gone: Iterable[FactKey] = ()) -> None:
+    async def push(self, *facts: Fact, gone: Iterable[FactKey] = (), at: str = "") -> None:
         """These facts, as the service pushes them."""
         groups: dict[str, dict[str, Any]] = {}
         for fact in facts:
@@ -91,7 +102,7 @@ class Guarded:
             groups.setdefault(kind, {})[key] = None
         after = self.version or None
         body = {"stream": self.stream, "after": after, "version": self.version + 1, "facts": groups}
-        reply = await self.call("PUT", f"{GUARD}/facts", self.homeserver.bot, body)
+        reply = await self.call("PUT", f"{GUARD}/facts", self.homeserver.bot, body, at=at)
         assert reply.status == 200, reply
         self.version += 1
 
@@ -140,7 +151,7 @@ class Guarded:
         self.tokens[user] = reply.body["access_token"]
         return self.tokens[user]
 
-    async def talk(self, user: UserId, other: UserId | str, **more: Any) -> Reply:
+    async def talk(self, user: UserId, other: UserId | str, *, at: str = "", **more: Any) -> Reply:
         """A client's request for a direct conversation."""
         body = {"preset": "trusted_private_chat", "is_direct": True, "invite": [other], **more}
-        return await self.call("POST", "/_matrix/client/v3/createRoom", user, body)
+        return await self.call("POST", "/_matrix/client/v3/createRoom", user, body, at=at)
