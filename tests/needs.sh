@@ -36,6 +36,11 @@ install_clamd() {
     return "$status"
 }
 
+# Redis ties the processes of a homeserver in worker mode together. Debian's `redis-tools` holds the server's program
+# and, unlike `redis-server`, starts no service.
+redis_present() { command -v redis-server redis-check-rdb >/dev/null; }
+install_redis() { apt_install redis-tools; }
+
 apt_install() {
     export DEBIAN_FRONTEND=noninteractive
     local options=(--yes --no-install-recommends -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold)
@@ -60,23 +65,4 @@ need() {
 
 need postgresql postgresql
 need clamd clamav-daemon
-
-# Redis ties the processes of a homeserver in worker mode together. Debian's `redis-tools` holds the server's program
-# and, unlike `redis-server`, starts no service.
-install_redis() {
-    export DEBIAN_FRONTEND=noninteractive
-    local options=(--yes --no-install-recommends -o Dpkg::Use-Pty=0)
-    apt-get "${options[@]}" install redis-tools >/dev/null 2>&1 && return
-    apt-get update >/dev/null 2>&1 && apt-get "${options[@]}" install redis-tools >/dev/null
-}
-
-if command -v redis-server redis-check-rdb >/dev/null; then
-    :
-elif [[ $EUID -ne 0 ]]; then
-    say "Redis is not installed and this is not root: the tests of worker mode are left out (apt install redis-tools)"
-elif ! command -v apt-get >/dev/null; then
-    say "Redis is not installed and there is no apt here: the tests of worker mode are left out"
-else
-    say "installing Redis's program for the tests …"
-    install_redis || say "Redis could not be installed: the tests of worker mode are left out"
-fi
+need redis redis-tools
