@@ -4,6 +4,7 @@
 
     settings ─► Store, Homeserver ─► Context ─┬─► commands (one flow each)
                                               └─► serve: web ─► inbox ─► worker
+                                                         outbox ─► guard
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from preau.errors import ConfigError, HomeserverError, HomeserverUnreachable, pl
 from preau.matrix.client import Homeserver
 from preau.store.engine import Store
 from preau.sync.context import Context
+from preau.sync.push import keep_telling
 from preau.sync.worker import Worker
 from preau.web.transactions import Transactions
 
@@ -79,10 +81,11 @@ async def serve(settings: Settings) -> None:
         web_app = Transactions(parts.store, parts.clock, token, arrived).application()
         with plainly():
             async with _listening(web_app, settings), asyncio.TaskGroup() as group:
-                worker = group.create_task(Worker(parts, arrived).run())
+                tasks = [group.create_task(Worker(parts, arrived).run()), group.create_task(keep_telling(parts))]
                 log.info("serving", academy=settings.academy.name, port=settings.service.port, synapse=version)
                 await _asked_to_stop()
-                worker.cancel()
+                for task in tasks:
+                    task.cancel()
     log.info("stopped", academy=settings.academy.name)
 
 

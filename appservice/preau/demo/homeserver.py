@@ -3,12 +3,14 @@
 ::
 
     secrets, signing key ─► render the role ─► run Synapse ─► it answers ─► bot is admin ─► background updates are done
+                                                                                        └─► the guard has its tables
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import secrets
 import sys
@@ -37,6 +39,8 @@ _DEMO_OPTIONS: Final[dict[str, Any]] = {
     "rc_login": {part: {"per_second": 1000, "burst_count": 1000} for part in ("address", "account")},
 }
 _CONFIGURATION: Final = ("10-underride.yaml", "20-operator.yaml", "30-override.yaml", "40-secrets.yaml")
+_PLAIN: Final = "50-plain.yaml"
+"""Read last, by homeservers without the guard only: the role knows no such thing."""
 
 
 def server_name_at(federation_port: int) -> ServerName:
@@ -79,7 +83,9 @@ class HomeserverSpec:
         peers: the servers it federates with; none by default.
         service_url: where events are delivered, None for nowhere.
         operator: options of Synapse by its own names, beside or instead of the demo's own (``synapse_operator``).
-        modules: modules for Synapse to load.
+        modules: modules for Synapse to load after the guard.
+        guard: whether the guard is loaded, as always in production; without it a test has a plain homeserver.
+        clamd_socket: where clamd listens; empty for no virus scanner.
     """
 
     folder: Path
@@ -93,6 +99,8 @@ class HomeserverSpec:
     bcrypt_rounds: int = 4  # the least that bcrypt takes: hundreds of throw-away accounts
     operator: dict[str, Any] = field(default_factory=dict)
     modules: tuple[dict[str, Any], ...] = ()
+    guard: bool = True
+    clamd_socket: str = ""
 
     @property
     def server_name(self) -> ServerName:
@@ -137,7 +145,8 @@ class Homeserver:
 
     def configuration_files(self) -> tuple[Path, ...]:
         """The files Synapse reads, in its order; written by `configure`."""
-        return tuple(self._config / name for name in _CONFIGURATION)
+        names = _CONFIGURATION if self.spec.guard else (*_CONFIGURATION, _PLAIN)
+        return tuple(self._config / name for name in names)
 
     def configure(self) -> tuple[Path, ...]:
         """Writes configuration, registrations, keys and certificate, and returns the rendered files."""
@@ -146,6 +155,8 @@ class Homeserver:
         if not (key := self._config / "signing.key").exists():
             key.touch(mode=0o600)
             key.write_text(_new_signing_key(), encoding="ascii")
+        if not self.spec.guard:
+            (self._config / _PLAIN).write_text(json.dumps({"modules": list(self.spec.modules)}), encoding="utf-8")
         return render_role("synapse", self._variables(), self._config)
 
     async def start(self, timeout: timedelta = timedelta(seconds=60)) -> None:  # noqa: ASYNC109 -- the error names the log
@@ -161,6 +172,7 @@ class Homeserver:
                 await self._wait_until_it_answers(process)
                 await make_bot_admin(self.client_url, self.bot, self.bot_keys())
                 await self._wait_for_background_updates()
+                await self._wait_for_the_guard()
         except TimeoutError as error:
             process.kill()
             seconds = f"{timeout.total_seconds():.0f} s"
@@ -220,6 +232,7 @@ class Homeserver:
             "synapse_service_url": spec.service_url or "",
             "synapse_default_room_version": spec.room_version,
             "synapse_bcrypt_rounds": spec.bcrypt_rounds,
+            "synapse_guard_clamd_socket": spec.clamd_socket,
             "synapse_modules": list(spec.modules),
             "synapse_operator": {**_DEMO_OPTIONS, **spec.operator},
             **spec.database.as_variables(),
@@ -246,6 +259,20 @@ class Homeserver:
         try:
             await SynapseApi(self.client_url).get("/_matrix/client/versions")
         except HomeserverError:
+            return False
+        return True
+
+    async def _wait_for_the_guard(self) -> None:
+        """Its tables are made just after Synapse starts to answer."""
+        while self.spec.guard and not await self._guard_answers():  # noqa: ASYNC110 -- another process is asked
+            await asyncio.sleep(_POLL.total_seconds())
+
+    async def _guard_answers(self) -> bool:
+        try:
+            await self.api().get("/_synapse/client/preau/v1/status")
+        except HomeserverError as refused:
+            if refused.status < 500:
+                raise
             return False
         return True
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from preau.model.facts import ContactTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,8 +12,12 @@ class SchoolChoices:
     """One school's choices.
 
     ``pupil_accounts``: pupils get accounts and read the announcements. ``pupil_rooms``: besides, each division has a
-    room of its pupils and their teachers; it means nothing without pupils' accounts.
+    room of its pupils and their teachers; it means nothing without pupils' accounts. ``pupil_media``: pupils may send
+    images and files. ``contact``: the school's own cells of the contact table, as `preau.policy.contact.tighten` takes
+    them.
     """
 
     pupil_accounts: bool = False
     pupil_rooms: bool = False
+    pupil_media: bool = False
+    contact: ContactTable = field(default_factory=dict)

@@ -54,13 +54,14 @@ def wanted(snapshot: Snapshot, decisions: Decisions, choices: SchoolChoices, ser
             rooms[key] = _room(key, snapshot.school_name, members, level_of)
     for space in _spaces(snapshot.school_name, rooms, level_of, server):
         rooms[space.key] = space
-    names = _appointed_names(decisions) | dict(snapshot.names)
+    names = people_names(snapshot, decisions)
     return Wanted(school=snapshot.school, accounts=_accounts(names, found, server), rooms=rooms)
 
 
-def _appointed_names(decisions: Decisions) -> dict[PersonId, PersonName]:
-    """The people whom no roster names: AED, AESH, substitutes entered by hand."""
-    return {PersonId(given.holder): given.name for given in decisions.appointments if given.name is not None}
+def people_names(snapshot: Snapshot, decisions: Decisions) -> dict[PersonId, PersonName]:
+    """Everybody's names: the rosters', and of those whom no roster names (AED, AESH, substitutes) as given by hand."""
+    by_hand = {PersonId(given.holder): given.name for given in decisions.appointments if given.name is not None}
+    return by_hand | dict(snapshot.names)
 
 
 def _accounts(names: Mapping[PersonId, PersonName], found: Circles, server: ServerName) -> dict[UserId, str]:

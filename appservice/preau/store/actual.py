@@ -44,6 +44,17 @@ async def accounts(db: AsyncConnection, persons: Collection[PersonId] | None = N
     return {UserId(row.user_id): _account(row) for row in rows}
 
 
+async def accounts_in(db: AsyncConnection, schools: Collection[Uai]) -> dict[UserId, ActualAccount]:
+    """The accounts of everybody whom the registers of these schools ever named."""
+    named = tables.roster_key.c
+    found: dict[UserId, ActualAccount] = {}
+    for chunk in chunks(schools):
+        here = select(named.person).where(named.school.in_(chunk))
+        rows = await db.execute(select(tables.account).where(_ACCOUNT.person.in_(here)))
+        found.update({UserId(row.user_id): _account(row) for row in rows})
+    return found
+
+
 async def save_accounts(db: AsyncConnection, rows: Iterable[ActualAccount]) -> None:
     """Add accounts, or bring them to these values. The persons must have been introduced."""
     await upsert(
@@ -65,6 +76,15 @@ async def save_accounts(db: AsyncConnection, rows: Iterable[ActualAccount]) -> N
 async def rooms_of_school(db: AsyncConnection, school: Uai) -> dict[RoomKey, ActualRoom]:
     """The school's rooms with state and members, in three queries. The académie's own rooms have the empty school."""
     return {room.key: room for room in await _rooms(db, _ROOM.school == school)}
+
+
+async def keys_of_rooms(db: AsyncConnection, schools: Collection[Uai]) -> dict[RoomId, RoomKey]:
+    """The rooms of these schools, without state and members."""
+    found: dict[RoomId, RoomKey] = {}
+    for chunk in chunks(schools):
+        query = select(_ROOM.room_id, _ROOM.kind, _ROOM.school, _ROOM.scope).where(_ROOM.school.in_(chunk))
+        found.update({RoomId(row.room_id): _key(row.kind, row.school, row.scope) for row in await db.execute(query)})
+    return found
 
 
 async def room_by_id(db: AsyncConnection, room_id: RoomId) -> ActualRoom | None:

@@ -23,6 +23,11 @@ async def facts_version(db: AsyncConnection, school: Uai) -> int:
     return await db.scalar(select(_FACTS.version).where(_FACTS.school == school)) or 0
 
 
+async def facts_versions(db: AsyncConnection) -> dict[Uai, int]:
+    """Every school's counter; schools of which nothing was ever decided are left out."""
+    return {Uai(row.school): row.version for row in await db.execute(select(tables.facts))}
+
+
 async def facts_changed(db: AsyncConnection, schools: Collection[Uai]) -> None:
     """Move the counters of these schools."""
     await insert_missing(db, tables.facts, [{"school": school, "version": 0} for school in sorted(set(schools))])

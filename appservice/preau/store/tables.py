@@ -8,10 +8,14 @@
     snapshot                         a school, whole, compressed
     facts                            one counter per school: did snapshot or decisions change?
     inbox_transaction, inbox_event   what the homeserver told us
+    guard_stream, guard_fact,        what we told the guard in the homeserver, and from what we worked it out;
+    guard_school, guard_outbox       what it has not confirmed yet
+    control_room, control_word       what the académies say to each other
     journal ◄─ journal_head          append-only, by trigger
 
-People's names stand in three places only: inside ``snapshot.body``; in ``appointment``, for those whom no roster names;
-and in ``account.display_name``, which repeats what the homeserver shows to everybody in the room.
+People's names stand in four places only: inside ``snapshot.body``; in ``appointment``, for those whom no roster names;
+in ``account.display_name``, which repeats what the homeserver shows to everybody in the room; and in
+``guard_outbox.body``, until the guard has confirmed it.
 """
 
 from __future__ import annotations
@@ -220,6 +224,60 @@ inbox_event: Final = Table(
     CheckConstraint("state IN ('pending', 'done', 'stuck')", name="state"),
     Index("ix_inbox_event_state_seq", "state", "seq"),
     sqlite_autoincrement=True,
+)
+
+guard_stream: Final = Table(
+    "guard_stream",
+    metadata,
+    Column("only_row", Integer, primary_key=True, autoincrement=False),
+    Column("stream", Text, nullable=False),
+    Column("version", RowNumber, nullable=False),
+    Column("reload_from", RowNumber),
+    CheckConstraint("only_row = 1", name="only_one"),
+)
+
+guard_fact: Final = Table(
+    "guard_fact",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("school", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Index("ix_guard_fact_kind_school", "kind", "school"),
+)
+
+guard_school: Final = Table(
+    "guard_school",
+    metadata,
+    Column("school", Text, primary_key=True),
+    Column("version", RowNumber, nullable=False),
+    Column("choices", Text, nullable=False),
+    Column("until", Moment),
+)
+
+guard_outbox: Final = Table(
+    "guard_outbox",
+    metadata,
+    Column("version", RowNumber, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    Column("takes_over", Boolean, nullable=False),
+    Column("queued_at", Moment, nullable=False),
+)
+
+control_room: Final = Table(
+    "control_room",
+    metadata,
+    Column("server", Text, primary_key=True),
+    Column("room_id", Text, nullable=False, unique=True),
+)
+
+control_word: Final = Table(
+    "control_word",
+    metadata,
+    Column("server", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("state_key", Text, primary_key=True),
+    Column("content", CanonicalJson, nullable=False),
 )
 
 journal: Final = Table(

@@ -1,6 +1,7 @@
 """Activation: a person becomes an account, with a password and the right name, in all their rooms::
 
-    persons ─► wanted by a school? ─► account (name and password in one call) ─► plan, their part of it ─► apply
+    persons ─► wanted by a school? ─► account (name and password in one call) ─► facts for the guard
+            ─► plan, their part of it ─► apply
 
 The command line calls it with persons and passwords; the portal will, with the one who holds the code.
 """
@@ -21,6 +22,7 @@ from preau.store.journal import Entry
 from preau.sync.apply import Applied, Progress, apply
 from preau.sync.context import Context
 from preau.sync.plan import Actual, difference, display_names
+from preau.sync.push import push_facts, push_new_rooms
 from preau.sync.record import Effect, Recorder
 from preau.sync.schools import reach
 
@@ -73,9 +75,11 @@ async def activate(
     making = _Making(context, passwords, names, found.actual, actor, made)
     with plainly():
         await making.run(users)
+    await push_facts(context, schools)
     actual = Actual({**found.actual.accounts, **making.accounts}, found.actual.rooms)
     part = difference(found.wanted, actual, context.academy).only(frozenset(making.accounts))
     applied = await apply(context, part, actual, actor=actor, progress=progress)
+    await push_new_rooms(context, part)
     return Activated(tuple(making.accounts.values()), making.refused, applied)
 
 

@@ -11,8 +11,8 @@ from preau.model.decisions import Decisions, Restriction
 from preau.model.ids import DivisionCode, PersonId, Uai, UserId, split_user_id, user_id
 from preau.model.people import Function, RosterKey, RosterSource
 from preau.model.snapshot import Snapshot
-from preau.policy.circles import Circles, circles, restrictions
-from preau.policy.rooms import Circle
+from preau.policy.circles import circles, restrictions
+from preau.policy.facts import divisions_by_person
 from preau.policy.wanted import wanted
 from preau.store import actual, decisions, people, snapshots
 from preau.store.engine import Transaction
@@ -57,7 +57,7 @@ def _of_school(
     choices = academy.choices_of(snapshot.school)
     here = circles(snapshot, in_force, choices)
     names = wanted(snapshot, in_force, choices, academy.server).accounts
-    children, divisions = _children(snapshot, in_force), _divisions(snapshot, here)
+    children, divisions = _children(snapshot, in_force), divisions_by_person(snapshot, here)
     for person in sorted(here.functions):
         user = user_id(person, academy.server)
         yield Place(
@@ -67,7 +67,7 @@ def _of_school(
             name=names.get(user, ""),
             functions=tuple(sorted(here.functions[person])),
             guardian_of=tuple(sorted(children[person])),
-            divisions=tuple(sorted(divisions[person])),
+            divisions=tuple(sorted(divisions.get(person, ()))),
             active=user in open_to,
         )
 
@@ -80,16 +80,6 @@ def _children(snapshot: Snapshot, in_force: Decisions) -> defaultdict[PersonId, 
         if kept_away.get((link.guardian, link.pupil)) is not Restriction.NO_ACCESS:
             children[link.guardian].add(link.pupil)
     return children
-
-
-def _divisions(snapshot: Snapshot, here: Circles) -> defaultdict[str, set[DivisionCode]]:
-    """Everybody's divisions: taught, attended, or attended by one's children."""
-    divisions: defaultdict[str, set[DivisionCode]] = defaultdict(set)
-    for division in snapshot.divisions:
-        for circle in (Circle.TEACHERS, Circle.INFORMED, Circle.PUPILS):
-            for holder in here.of(circle, division.code):
-                divisions[holder].add(division.code)
-    return divisions
 
 
 async def find_person(db: Transaction, academy: Academy, said: str) -> PersonId:

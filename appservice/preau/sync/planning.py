@@ -2,7 +2,7 @@
 
     schools ─► sets that share no person ─► per set: what is wanted − what is there = Part   (a set at a time in memory)
                                                       └─► brakes, from its pending snapshots
-    parts ─► one plan to read, one fingerprint ─► accept the snapshots ─► apply, part after part
+    parts ─► one plan to read, one fingerprint ─► accept the snapshots ─► facts for the guard ─► apply, part after part
 
 So the memory that a plan takes grows with the schools in which something is to be done, not with the académie.
 """
@@ -25,6 +25,7 @@ from preau.sync.apply import Applied, Progress, apply
 from preau.sync.brakes import Brake, Limits, brakes
 from preau.sync.context import Context
 from preau.sync.plan import Action, Actual, Plan, Step, difference
+from preau.sync.push import push_due, push_new_rooms
 from preau.sync.schools import Pending, all_schools, bound_together, reach
 
 PAST_KEPT: Final = 2
@@ -106,10 +107,10 @@ def _brakes(parts: Collection[Part], limits: Limits) -> Iterator[Brake]:
 async def carry_out(
     context: Context, planned: Planned, *, actor: str, accept: str = "", progress: Progress = lambda _: None
 ) -> Applied:
-    """Accepts the pending snapshots and does what the plan says.
+    """Accepts the pending snapshots, tells the guard, and does what the plan says.
 
     The acceptance comes first: from then on the service repairs towards the new snapshots, so that it never brings
-    somebody back whom the plan takes out.
+    somebody back whom the plan takes out; and the guard lets nobody do what the new snapshots do not give.
 
     Args:
         context: homeserver, store, clock and académie.
@@ -129,11 +130,13 @@ async def carry_out(
             advice=f"Look at `preau plan`. If it is right all the same: preau apply --accept {fingerprint}",
         )
     await _accept(context, planned.pending, actor, fingerprint)
+    await push_due(context)
     done: list[Applied] = []
     for part in planned.parts:
         now = await _with_shared_rooms(context, part.actual)
         steps = replace(part.plan, part_of=fingerprint)
         done.append(await apply(context, steps, now, actor=actor, progress=progress))
+        await push_new_rooms(context, steps)
     return Applied(sum(each.done for each in done), tuple(refusal for each in done for refusal in each.refused))
 
 

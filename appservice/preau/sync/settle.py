@@ -1,6 +1,6 @@
 """Decisions that people enter — consents, appointments, court overrides — and their effect at once::
 
-decision ─► store + journal ─► the school's plan (current snapshot) ─► apply
+decision ─► store + journal ─► facts for the guard ─► the school's plan (current snapshot) ─► apply
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from preau.store.journal import Entry
 from preau.sync.apply import apply
 from preau.sync.context import Context
 from preau.sync.plan import difference
+from preau.sync.push import push_facts, push_new_rooms
 from preau.sync.recognise import Mint
 from preau.sync.schools import reach
 
@@ -32,10 +33,12 @@ async def settle(context: Context, schools: Collection[Uai], *, actor: str) -> N
     Raises:
         HomeserverError: a step was refused, or the homeserver does not answer; `preau apply` goes on from there.
     """
+    await push_facts(context, schools)
     async with context.store.reading() as db:
         found = await reach(db, context.academy, schools, context.clock.now(), newest=False)
     plan = difference(found.wanted, found.actual, context.academy)
     applied = await apply(context, plan, found.actual, actor=actor)
+    await push_new_rooms(context, plan)
     if applied.refused:
         step, error = applied.refused[0].step, applied.refused[0].error
         raise HomeserverError(

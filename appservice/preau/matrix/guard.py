@@ -1,0 +1,123 @@
+"""The guard's own paths (`preau.guard.web`): facts are pushed there, and it says how it stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from preau.errors import HomeserverError
+from preau.matrix import answers
+from preau.matrix.calls import Answer, Call, Caller, call
+from preau.model.wanted import Json
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+GUARD: Final = ("_synapse", "client", "preau", "v1")
+"""The guard's path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whose facts the guard holds, and up to which version."""
+
+    stream: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuardProcess:
+    """One process of the homeserver: the version it decides by, and how long ago it said so."""
+
+    name: str
+    version: int
+    seen_seconds_ago: float
+
+
+@dataclass(frozen=True, slots=True)
+class GuardStatus:
+    """How the guard stands.
+
+    ``facts`` counts what it holds by kind; ``missing`` names the inner parts of Synapse that it does without.
+    """
+
+    held: Held
+    facts: Mapping[str, int]
+    missing: tuple[str, ...]
+    processes: tuple[GuardProcess, ...]
+
+
+class GuardCalls:
+    """The calls to the guard; every one of them may be repeated. A homeserver without it is told of once."""
+
+    _caller: Caller
+    _absence_told: bool = False
+
+    async def guard_status(self) -> GuardStatus | None:
+        """How the guard stands; None if the homeserver has none."""
+        answer = await self._ask(call("GET", (*GUARD, "status"), "status of the guard"))
+        return None if answer is None else _status(answer)
+
+    async def push_facts(self, body: str) -> Held | None:
+        """Sends one push, as JSON; what the guard holds afterwards, whether or not it took it. None without a guard.
+
+        Raises:
+            HomeserverError: the guard refused it: it is not understood, or we are not its service.
+        """
+        path = "/" + "/".join((*GUARD, "facts"))
+        try:
+            answer = await self._ask(Call("PUT", path, "facts for the guard", body=body))
+        except HomeserverError as refused:
+            if refused.status != 409:
+                raise
+            status = await self.guard_status()
+            return None if status is None else status.held
+        return None if answer is None else _held(answer)
+
+    async def _ask(self, what: Call) -> Answer | None:
+        """The answer; None if nobody serves that path."""
+        try:
+            return await self._caller.perform(what)
+        except HomeserverError as refused:
+            if (refused.status, refused.errcode) != (404, "M_UNRECOGNIZED"):
+                raise
+        if not self._absence_told:
+            log.warning("no_guard", homeserver=self._caller.endpoint.url, meaning="nothing is refused beforehand")
+            self._absence_told = True
+        return None
+
+
+def _held(answer: Answer) -> Held:
+    return Held(answers.text(answer, "stream"), _number(answer, answers.obj(answer), "version"))
+
+
+def _status(answer: Answer) -> GuardStatus:
+    raw = answers.obj(answer)
+    facts = raw.get("facts")
+    if not isinstance(facts, dict):
+        raise answers.unexpected(answer, "an object 'facts'")
+    processes = raw.get("processes")
+    if not isinstance(processes, list):
+        raise answers.unexpected(answer, "a list 'processes'")
+    return GuardStatus(
+        held=_held(answer),
+        facts={kind: _number(answer, facts, kind) for kind in facts},
+        missing=answers.texts(answer, "missing_inner_parts"),
+        processes=tuple(_process(answer, each) for each in processes),
+    )
+
+
+def _process(answer: Answer, raw: Json) -> GuardProcess:
+    if not isinstance(raw, dict) or not isinstance(name := raw.get("name"), str):
+        raise answers.unexpected(answer, f"a name for each process, not {json.dumps(raw)[:80]}")
+    return GuardProcess(name, _number(answer, raw, "version"), _number(answer, raw, "seen_ms_ago") / 1000)
+
+
+def _number(answer: Answer, raw: Mapping[str, Json], key: str) -> int:
+    value = raw.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise answers.unexpected(answer, f"a whole number {key!r}")
+    return value

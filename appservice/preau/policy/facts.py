@@ -1,0 +1,110 @@
+"""Snapshot + decisions + choices → what the guard must know of a school's people, of the school, and of its rooms.
+
+Who has no account has no facts: the guard is told of nobody who cannot be met on the homeserver (data minimisation).
+Whoever calls this says who has one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from preau.model.choices import SchoolChoices
+from preau.model.decisions import ConsentTopic, Decisions
+from preau.model.facts import Party, PersonFacts, RoomFacts, SchoolFacts
+from preau.model.ids import DivisionCode, PersonId, RoomId, Uai, UserId
+from preau.model.rooms import RoomKey
+from preau.model.snapshot import Snapshot
+from preau.policy.circles import Circles, circles, restrictions
+from preau.policy.names import display_name, foremost
+from preau.policy.rooms import Circle
+from preau.policy.wanted import people_names
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A person's place in one school, and the display name that it would give them."""
+
+    name: str
+    party: Party
+
+
+def standings(
+    snapshot: Snapshot, decisions: Decisions, choices: SchoolChoices, persons: Collection[PersonId]
+) -> dict[PersonId, Standing]:
+    """The places in one school of those of these persons who have one.
+
+    Args:
+        snapshot: the school as its rosters describe it.
+        decisions: those in force.
+        choices: the school's own.
+        persons: whom to tell of: those with an account.
+    """
+    here = circles(snapshot, decisions, choices)
+    names = people_names(snapshot, decisions)
+    children, divisions = children_by_guardian(snapshot, decisions), divisions_by_person(snapshot, here)
+    agreed = {consent.person for consent in decisions.consents if consent.topic is ConsentTopic.DIRECT_MESSAGES}
+    guardians = here.of(Circle.GUARDIANS)
+    found: dict[PersonId, Standing] = {}
+    for person in (here.functions.keys() | here.mandated) & names.keys() & set(persons):
+        functions = here.functions.get(person, frozenset())
+        found[person] = Standing(
+            name=display_name(names[person], functions, legal_guardian=person in here.legal),
+            party=Party(
+                person=person,
+                school=snapshot.school,
+                functions=functions,
+                divisions=frozenset(divisions.get(person, ())),
+                children=frozenset(children.get(person, ())),
+                opted_in=person in agreed and person in guardians,
+            ),
+        )
+    return found
+
+
+def children_by_guardian(snapshot: Snapshot, decisions: Decisions) -> Mapping[PersonId, set[PersonId]]:
+    """Whom everybody answers for, but for those from whom a court keeps them.
+
+    A court that leaves a parent the right to be informed, and no more, gives them no right to address the child, nor
+    the child's contacts (``school-data.md`` 12.3): both restrictions count here.
+    """
+    children: defaultdict[PersonId, set[PersonId]] = defaultdict(set)
+    kept_away = restrictions(decisions)
+    for link in snapshot.guardianships:
+        if (link.guardian, link.pupil) not in kept_away and link.guardian != link.pupil:
+            children[link.guardian].add(link.pupil)
+    return children
+
+
+def divisions_by_person(snapshot: Snapshot, here: Circles) -> Mapping[str, set[DivisionCode]]:
+    """Everybody's divisions: taught, attended, or attended by the children of whose school life they are told."""
+    divisions: defaultdict[str, set[DivisionCode]] = defaultdict(set)
+    for division in snapshot.divisions:
+        for circle in (Circle.TEACHERS, Circle.INFORMED, Circle.PUPILS):
+            for holder in here.of(circle, division.code):
+                divisions[holder].add(division.code)
+    return divisions
+
+
+def person_facts(user: UserId, places: Iterable[Standing]) -> PersonFacts | None:
+    """Somebody with an account, by their places in all schools; None if there is none any more.
+
+    The name is the one wanted, which the guard must know before the homeserver is asked to show it.
+    """
+    found = sorted(places, key=lambda place: place.party.school)
+    if not found:
+        return None
+    return PersonFacts(user, foremost([place.name for place in found]), tuple(place.party for place in found))
+
+
+def school_facts(school: Uai, choices: SchoolChoices) -> SchoolFacts | None:
+    """A school's own rules; None if it keeps to the default ones, by which the guard judges a school without a fact."""
+    if not choices.contact and not choices.pupil_media:
+        return None
+    return SchoolFacts(school, dict(choices.contact), choices.pupil_media)
+
+
+def room_facts(room: RoomId, key: RoomKey) -> RoomFacts:
+    """A room that the service made."""
+    return RoomFacts(room, key.kind, key.school, key.scope)
