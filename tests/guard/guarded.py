@@ -17,6 +17,9 @@ from preau.model.fact_codec import encode
 from preau.model.facts import Fact, FactKey, Party, PersonFacts, key_of
 from preau.model.ids import DivisionCode, PersonId, ServerName, Uai, UserId
 from preau.model.people import Function
+from preau.model.rooms import RoomKey, RoomKind
+from preau.model.wanted import Seat, WantedRoom
+from preau.policy.powers import room_state
 from tests.builders import NORTH
 from tests.live.homeservers import PASSWORD, new_localpart, register
 
@@ -155,3 +158,63 @@ class Guarded:
         """A client's request for a direct conversation."""
         body = {"preset": "trusted_private_chat", "is_direct": True, "invite": [other], **more}
         return await self.call("POST", "/_matrix/client/v3/createRoom", user, body, at=at)
+
+    async def managed(
+        self,
+        kind: RoomKind,
+        scope: str = "",
+        *,
+        school: Uai = NORTH,
+        version: str = "12",
+        levels: Mapping[UserId, int] | None = None,
+    ) -> str:
+        """A room that the bot made, as the service makes it, with these people's power; nobody is in it yet."""
+        bot = self.homeserver.bot
+        seats = {user: Seat(level, "test") for user, level in (levels or {}).items()}
+        key = RoomKey(kind, school, scope)
+        state = room_state(WantedRoom(key, "Salon", "", None, seats), bot=bot, version=version)
+        body = {
+            "preset": "private_chat",
+            "room_version": version,
+            # Rooms of one kind may be made more than once here, unlike the service's: the nonce keeps their ids apart.
+            "creation_content": {"fr.preau.room": str(key), "nonce": secrets.token_hex(8)},
+            "initial_state": [
+                {"type": each.type, "state_key": each.key, "content": content} for each, content in state.items()
+            ],
+        }
+        made = await self.call("POST", "/_matrix/client/v3/createRoom", bot, body)
+        assert made.status == 200, made
+        return str(made.body["room_id"])
+
+    async def invite(self, room: str, user: UserId | str, by: UserId | str = "") -> Reply:
+        """An invitation, by the bot unless somebody is named."""
+        path = f"/_matrix/client/v3/rooms/{quote(room)}/invite"
+        return await self.call("POST", path, by or self.homeserver.bot, {"user_id": user})
+
+    async def join(self, room: str, user: UserId | str, **more: Any) -> Reply:
+        """A join, as that person."""
+        return await self.call("POST", f"/_matrix/client/v3/rooms/{quote(room)}/join", user, more)
+
+    async def bring_in(self, room: str, *users: UserId) -> None:
+        """These people in a managed room, as the service brings them in."""
+        for user in users:
+            assert (await self.invite(room, user)).status == 200
+            assert (await self.join(room, user)).status == 200
+
+    async def state(self, room: str, event_type: str, state_key: str = "") -> Any:
+        """A piece of a room's state, as the bot or, in a conversation, the administrator sees it; None if not set."""
+        reply = await self.call("GET", f"/_synapse/admin/v1/rooms/{quote(room)}/state", self.homeserver.bot)
+        found = {(event["type"], event["state_key"]): event["content"] for event in reply.body["state"]}
+        return found.get((event_type, state_key))
+
+    async def put_state(
+        self, room: str, user: UserId | str, event_type: str, content: Any, state_key: str = ""
+    ) -> Reply:
+        """State set as that user."""
+        path = f"/_matrix/client/v3/rooms/{quote(room)}/state/{quote(event_type)}/{quote(state_key)}"
+        return await self.call("PUT", path, user, content)
+
+    async def say(self, room: str, user: UserId | str, text: str = "Bonjour") -> Reply:
+        """A message."""
+        path = f"/_matrix/client/v3/rooms/{quote(room)}/send/m.room.message/{secrets.token_hex(8)}"
+        return await self.call("PUT", path, user, {"msgtype": "m.text", "body": text})

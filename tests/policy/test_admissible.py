@@ -31,6 +31,8 @@ FOREIGN = "@lou:sud.example"
         ("alix", Mandate.ASSOCIATION_MODERATOR, None, "fcpe", ""),
         ("alix", Mandate.ASSOCIATION_MODERATOR, None, "", "needs a scope"),
         ("alix", Mandate.ASSOCIATION_MEMBER, None, "", "needs a scope"),
+        ("zoe", Mandate.ASSOCIATION_MODERATOR, None, "fcpe", "mandates are for adults"),
+        ("zoe", Mandate.VISITOR, None, "Orchestre", "mandates are for adults"),
         # another académie's user is a visitor of one room or nothing
         (FOREIGN, Mandate.VISITOR, None, "Orchestre", ""),
         (FOREIGN, Mandate.VISITOR, None, "", "needs a scope"),

@@ -8,7 +8,21 @@ import pytest
 
 from preau.model.decisions import Mandate, Restriction
 from preau.model.people import Function
-from tests.builders import Decided, Placed, agrees, appoint, court, guardian, places, pupil, school, staff, user, want
+from tests.builders import (
+    ROOMS,
+    Decided,
+    Placed,
+    agrees,
+    appoint,
+    court,
+    guardian,
+    places,
+    pupil,
+    school,
+    staff,
+    user,
+    want,
+)
 
 READ, MODERATE = 0, 75
 DELEGATE, MODERATOR, MEMBER, VISITOR = (
@@ -59,6 +73,9 @@ HELD: list[tuple[str, str, list[Decided], dict[str, int]]] = [
     ("court: kept from one child, moderates the other's parents", "max",
      [appoint("max", MODERATOR, scope="fcpe"), court("max", "ali", NO_ACCESS)],
      MAX | {"announce_school": READ, "parents_school": MODERATE} | MODERATES_B | LEADS_FCPE),
+    ("a pupil, delegate of the parents", "ali", [appoint("ali", DELEGATE, division="5 A")], NOWHERE),
+    ("a pupil, moderator of an association", "ali", [appoint("ali", MODERATOR, scope="fcpe")], NOWHERE),
+    ("a pupil, visitor", "ali", [appoint("ali", VISITOR, scope="Jumelage")], NOWHERE),
     ("function by hand and mandate", "lou", [appoint("lou", Function.ASSISTANT, name="Lou"), appoint("lou", MEMBER, scope="fcpe")],
      {"announce_school": READ, "staff": READ} | IN_FCPE),
     ("visitor of this académie", "sam", [appoint("sam", VISITOR, scope="Jumelage")], {"inter_academy Jumelage": READ}),
@@ -92,6 +109,13 @@ def test_a_mandate_opens_exactly_these_rooms(
 )
 def test_a_mandate_holder_entered_by_hand_has_an_account(given: Decided, name: str | None) -> None:
     assert want(school(*ROLL), given).accounts.get(user("sam")) == name
+
+
+@pytest.mark.parametrize("role", [DELEGATE, MODERATOR, MEMBER, VISITOR])
+def test_no_mandate_leads_a_pupil_with_an_account_among_adults(role: Mandate) -> None:
+    roll, mandate = school(*ROLL, guardian("ana", "ali")), appoint("ali", role, division="5 A", scope="fcpe")
+    found = want(roll, agrees("ana"), mandate, choices=ROOMS)
+    assert places(found, "ali") == {"announce_school": READ, "announce_division 5 A": READ, "pupils_division 5 A": READ}
 
 
 def test_a_delegate_alone_makes_no_parents_room() -> None:

@@ -5,7 +5,8 @@
                                                                ├─ what room is it? ─► each rule ───► allowed
                                                                └─ facts unreadable, or a rule fails ► refused
 
-Rules are objects with one method; `Events` asks them in order and the first that says why ends it.
+Rules are objects with one method; `Events` asks them in order and the first that says why ends it. The bot is held to
+one rule only, on whom it invites: neither a mistake of the service nor a stolen token brings in who does not belong.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from synapse.module_api import EventBase
 from synapse.module_api.errors import SynapseError
@@ -24,6 +25,9 @@ from preau.guard.rooms import Room, Rooms
 from preau.guard.settings import Settings
 from preau.guard.speech import Speech
 from preau.policy.refusals import Rule
+from preau.policy.wording import plain
+
+MEMBER: Final = "m.room.member"
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +48,12 @@ class Deed:
     @property
     def membership(self) -> str:
         """The membership that it sets, of a member event; else empty."""
-        if self.event.type != "m.room.member":
-            return ""
-        value = self.event.content.get("membership")
-        return value if isinstance(value, str) else ""
+        return _membership(self.event)
+
+    @property
+    def target(self) -> str:
+        """Whom a member event is about."""
+        return str(self.event.state_key)
 
     @property
     def about_oneself(self) -> bool:
@@ -69,11 +75,14 @@ class EventRule(Protocol):
 class Events:
     """The judge of every event made here."""
 
-    def __init__(self, settings: Settings, rooms: Rooms, speech: Speech, rules: Sequence[EventRule]) -> None:
+    def __init__(
+        self, settings: Settings, rooms: Rooms, speech: Speech, rules: Sequence[EventRule], of_bot: EventRule
+    ) -> None:
         self._settings = settings
         self._rooms = rooms
         self._speech = speech
         self._rules = rules
+        self._of_bot = of_bot
 
     def register(self, inner: Inner) -> None:
         """From now on nothing is made that was not judged."""
@@ -100,10 +109,11 @@ class Events:
             return Rule.NOT_READY
 
     async def _first_broken(self, event: EventBase, state: StateBefore) -> Rule | None:
-        if event.sender == self._settings.bot or _leaves(event):
+        by_bot = event.sender == self._settings.bot
+        if _leaves(event) or (by_bot and _membership(event) != "invite"):
             return None
         deed = Deed(event, await self._room_of(event, state), state)
-        for rule in self._rules:
+        for rule in [self._of_bot] if by_bot else self._rules:
             broken = await rule.why_not(deed)
             if broken is not None:
                 return broken
@@ -116,7 +126,15 @@ class Events:
         return await self._rooms.room(event.room_id, state)
 
 
+def _membership(event: EventBase) -> str:
+    value = event.content.get("membership") if event.type == MEMBER else None
+    return value if isinstance(value, str) else ""
+
+
 def _leaves(event: EventBase) -> bool:
-    """Whoever wants to leave a room, or turn down an invitation to it, may: nobody is kept anywhere."""
-    own = event.type == "m.room.member" and event.state_key == event.sender
-    return bool(own and event.content.get("membership") == "leave")
+    """Whoever wants to leave a room, or turn down an invitation to it, may: nobody is kept anywhere.
+
+    A leave that says more than that is judged first (`preau.policy.wording`); it may be repeated without a word.
+    """
+    own = event.type == MEMBER and event.state_key == event.sender
+    return bool(own and event.content.get("membership") == "leave" and plain(event.content))

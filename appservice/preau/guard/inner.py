@@ -9,6 +9,19 @@ part                                          why
 ``third_party_event_rules.check_event_        The official hook is given every state event of the room, for every
 allowed`` (replaced on the instance)          event: 35 ms in a room of 2,000 (``synapse.md`` 1.3). Ours asks for the
                                               one or two that a rule needs. Without it: the official hook.
+profiles, devices, account data, uploads      See `preau.guard.inner_people`.
+``spam_checker_api.RegistrationBehaviour``    What the registration hook must answer with; documented, but not part
+                                              of the module API. Without it Synapse itself does not start.
+``store.get_event``                           The message that somebody takes back must be read to be judged and
+                                              sealed; the module API reads state only. Without it: nobody but the
+                                              service takes anything back.
+``store.get_devices_by_user``                 Which devices an account has, to tell the first from later ones.
+                                              Without it: every device must be confirmed.
+``store.db_pool.runInteraction``              Runs a transaction at READ COMMITTED, so that uses of one account
+                                              wait for each other instead of failing; the module API has no such
+                                              choice. Without it: Synapse's own retries.
+those of ``preau.guard.inner_parts``          Rooms and memberships in batches. Without them: the public API.
+``users``, ``profiles``, ``room_memberships`` A hundred accounts at once (`preau.guard.inner_accounts`).
 ============================================  =====================================================================
 """
 
@@ -16,10 +29,14 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
 from synapse.module_api import EventBase, ModuleApi, StateMap
+
+from preau.guard.inner_chain import Chains
+from preau.guard.inner_parts import ChainParts
+from preau.guard.inner_people import PeopleParts
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +91,10 @@ class Inner:
         self._hs: Any = api._hs  # noqa: SLF001 -- the one door to everything below
         self.store: Any = self._hs.get_datastores().main
         self.missing: list[str] = []
+        self.people = PeopleParts(self._hs, self._as_expected)
+        self._reads_events = self._as_expected(self.store, "get_event", _GET_EVENT)
+        self._reads_devices = self._as_expected(self.store, "get_devices_by_user", ("user_id",))
+        self._chooses_isolation = self._as_expected(self.store.db_pool, "runInteraction", _RUN_INTERACTION)
 
     @property
     def process(self) -> str:
@@ -93,6 +114,31 @@ class Inner:
 
         rules.check_event_allowed = check_event_allowed
 
+    async def event(self, event_id: str) -> EventBase | None:
+        """An event of any room; None if it is not here, or cannot be read."""
+        if not self._reads_events:
+            return None
+        found: EventBase | None = await self.store.get_event(event_id, allow_none=True)
+        return found
+
+    async def devices(self, user: str) -> Mapping[str, str] | None:
+        """The devices of a user of ours with the names that clients gave them; None if that cannot be told."""
+        if not self._reads_devices:
+            return None
+        found = await self.store.get_devices_by_user(user)
+        return {device: str(details.get("display_name") or "") for device, details in found.items()}
+
+    async def one_by_one(self, description: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Runs a transaction in which each statement sees what others have committed before it."""
+        if not self._chooses_isolation:
+            return await self._api.run_db_interaction(description, work, *arguments)
+        return await self.store.db_pool.runInteraction(description, work, *arguments, isolation_level=_READ_COMMITTED)
+
+    def chains(self) -> Chains | None:
+        """What makes events in batches; None if this Synapse's parts for it are not as expected."""
+        parts = ChainParts.find(self._hs, self._as_expected)
+        return Chains(parts) if parts is not None else None
+
     def _as_expected(self, owner: Any, name: str, parameters: tuple[str, ...]) -> bool:
         """Whether a method is there and takes exactly these parameters; if not, it is noted as missing."""
         method = getattr(owner, name, None)
@@ -108,7 +154,25 @@ class Inner:
         return False
 
 
+def registration_allowed() -> Any:
+    """The answer of the registration hook that lets an account be made."""
+    from synapse.spam_checker_api import RegistrationBehaviour  # noqa: PLC0415 -- here only: one inner part, one place
+
+    return RegistrationBehaviour.ALLOW
+
+
 _EVENT_AND_CONTEXT: Final = ("event", "context")
+_GET_EVENT: Final = (
+    "event_id",
+    "redact_behaviour",
+    "get_prev_content",
+    "allow_rejected",
+    "allow_none",
+    "check_room_id",
+)
+_RUN_INTERACTION: Final = ("desc", "func", "args", "db_autocommit", "isolation_level", "kwargs")
+_READ_COMMITTED: Final = 1
+"""``synapse.storage.engines.IsolationLevel.READ_COMMITTED``; SQLite takes no notice of it."""
 
 
 def _official(judge: Judge) -> Callable[[EventBase, StateMap[EventBase]], Awaitable[tuple[bool, None]]]:

@@ -12,15 +12,26 @@ from typing import Any
 
 from synapse.module_api import ModuleApi
 
-from preau.guard import evidence, tables
+from preau.guard import batch_web, building, evidence, tables
+from preau.guard.accounts import Accounts
+from preau.guard.admission import Admission
+from preau.guard.batches import Batches
+from preau.guard.building import Building
 from preau.guard.creation import Creation
-from preau.guard.events import Events
+from preau.guard.events import EventRule, Events
 from preau.guard.facts import Facts
 from preau.guard.inner import Inner
+from preau.guard.media import Media
+from preau.guard.membership import Entrance, Membership
+from preau.guard.privacy import Privacy
+from preau.guard.registration import Registration
 from preau.guard.rooms import Rooms
+from preau.guard.search import Finder, SearchResource
 from preau.guard.settings import Settings, parse
 from preau.guard.speech import Speech
+from preau.guard.upkeep import Upkeep
 from preau.guard.web import PATH, BotOnly, FactsResource, StatusResource
+from preau.guard.wording import Wording
 
 
 class Guard:
@@ -33,10 +44,25 @@ class Guard:
         rooms = Rooms(api, facts, config)
         creation = Creation(config, facts, speech)
         creation.register(api)
-        Events(config, rooms, speech, [creation]).register(inner)
+        entrance = Entrance(api, facts)
+        membership = Membership(config, api, facts, rooms, speech, entrance)
+        membership.register()
+        upkeep = Upkeep(speech)
+        upkeep.register(api)
+        Registration(speech).register(api)
+        rules: list[EventRule] = [creation, membership, Wording(api, facts), upkeep]
+        Events(config, rooms, speech, rules, entrance).register(inner)
+        Media(api, config, facts, speech, inner.people).register()
+        Privacy(config, facts, speech).register(inner.people)
+        finder = Finder(api, config, facts)
+        finder.register()
+        api.register_web_resource(f"{PATH}/search", SearchResource(api, speech, finder))
         bot_only = BotOnly(api, config)
         api.register_web_resource(f"{PATH}/facts", FactsResource(bot_only, facts))
         api.register_web_resource(f"{PATH}/status", StatusResource(api, bot_only, inner))
+        chains, admission = inner.chains(), Admission(api, facts, speech)
+        batches = Batches(api, config, chains, Building(api, inner.process), rooms, admission) if chains else None
+        batch_web.register(api, bot_only, batches, Accounts(api))
         if api.worker_name is None:
             api.delayed_background_call(0, _prepare, api, desc="preau_guard_prepare")
 
@@ -48,5 +74,5 @@ class Guard:
 
 async def _prepare(api: ModuleApi) -> None:
     """Makes the tables; the main process does, and until it has, nothing is allowed anywhere."""
-    for part in (tables, evidence):
+    for part in (tables, evidence, building):
         await api.run_db_interaction("preau_guard_create", part.create)

@@ -18,10 +18,8 @@ _NAMED = frozenset({Mandate.VISITOR, Mandate.ASSOCIATION_MEMBER, Mandate.ASSOCIA
 def why_not_appointed(appointment: Appointment, snapshot: Snapshot) -> str:
     """Why an appointment would give nothing; empty when it gives something."""
     role, division = appointment.role, appointment.division
-    if role in _FROM_ROSTERS:
-        return f"the rosters alone say who is a {role}"
-    if appointment.holder.startswith("@") and role is not Mandate.VISITOR:
-        return f"{appointment.holder} is of another académie, and can only be a {Mandate.VISITOR}"
+    if why := _why_not_theirs(str(appointment.holder), role, snapshot):
+        return why
     if role in _OF_A_DIVISION and division is None:
         return f"a {role} needs a division"
     if division is not None and division not in {known.code for known in snapshot.divisions}:
@@ -29,6 +27,23 @@ def why_not_appointed(appointment: Appointment, snapshot: Snapshot) -> str:
     if role in _NAMED and not appointment.scope:
         return f"a {role} needs a scope: the association, or the name of the shared room"
     return ""
+
+
+def _why_not_theirs(holder: str, role: Function | Mandate, snapshot: Snapshot) -> str:
+    """Why nobody like the holder can be given that role; empty if they can."""
+    if role in _FROM_ROSTERS:
+        return f"the rosters alone say who is a {role}"
+    if holder.startswith("@") and role is not Mandate.VISITOR:
+        return f"{holder} is of another académie, and can only be a {Mandate.VISITOR}"
+    if isinstance(role, Mandate) and _is_only_pupil(holder, snapshot):
+        return f"{holder} is a pupil, and mandates are for adults"
+    return ""
+
+
+def _is_only_pupil(holder: str, snapshot: Snapshot) -> bool:
+    others = {link.guardian for link in snapshot.guardianships if link.guardian != link.pupil}
+    others.update(post.person for post in snapshot.posts)
+    return holder in {enrolment.pupil for enrolment in snapshot.enrolments} - others
 
 
 def why_no_consent(consent: Consent, snapshot: Snapshot) -> str:

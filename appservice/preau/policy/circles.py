@@ -201,14 +201,22 @@ def _may_hold(builder: _Builder, appointment: Appointment, snapshot: Snapshot) -
     """Whether a mandate counts: users of other académies may only visit, and no mandate leads round a court's decision.
 
     Whoever is in the school's rosters and has no function there (kept away from every child, a pupil without account)
-    has no place among its parents. Whoever is not in them was entered by hand, or belongs to another school.
+    has no place among its parents. Whoever is not in them was entered by hand, or belongs to another school. Nor does a
+    mandate lead a pupil among adults who are not their teachers.
     """
+    holder = appointment.holder
+    if holder in {enrolment.pupil for enrolment in snapshot.enrolments} and _is_only_pupil(builder, holder):
+        return False
     if appointment.role is Mandate.VISITOR:
         return True
-    holder = appointment.holder
     if _is_foreign(holder):
         return False
     return PersonId(holder) in builder.functions or PersonId(holder) not in snapshot.names
+
+
+def _is_only_pupil(builder: _Builder, holder: Holder) -> bool:
+    """Whether the rosters and direction know of nothing that the person is beside a pupil."""
+    return builder.functions.get(PersonId(holder), set()) <= {Function.PUPIL}
 
 
 def _put_mandate(builder: _Builder, appointment: Appointment) -> None:

@@ -22,6 +22,7 @@ class Rule(StrEnum):
     MANAGED_ROOM = "managed_room"
     MEMBERSHIP = "membership"
     NAME = "name"
+    REMARK = "remark"
     BETWEEN_ACADEMIES = "between_academies"
     MEDIA = "media"
     MEDIA_TYPE = "media_type"
@@ -30,6 +31,7 @@ class Rule(StrEnum):
     FAN_OUT = "fan_out"
     NEW_DEVICE = "new_device"
     REDACTION = "redaction"
+    TAKEBACKS = "takebacks"
     REGISTRATION = "registration"
     PUBLIC = "public"
     EVASION = "evasion"
@@ -95,6 +97,16 @@ _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
             f"{_ASK_SCHOOL_EN}"
         ),
     ),
+    Rule.REMARK: (
+        (
+            "On entre dans un salon, on invite et on part sans mot d’accompagnement, car il ne pourrait pas être "
+            "modéré. Recommencez sans motif."
+        ),
+        (
+            "People enter rooms, invite and leave without a remark, since it could not be moderated. Try again "
+            "without a reason."
+        ),
+    ),
     Rule.BETWEEN_ACADEMIES: (
         (
             "Entre académies, seuls les salons partagés par les deux services sont ouverts, aux fonctions convenues. "
@@ -131,12 +143,12 @@ _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
     ),
     Rule.MEDIA_UNCHECKED: (
         (
-            "L’antivirus ne répond pas : aucun fichier ne peut être envoyé en ce moment. Réessayez plus tard, sinon "
-            "prévenez l’assistance de votre académie."
+            "L’antivirus n’a pas pu vérifier ce fichier : il n’est pas accepté. Réessayez plus tard, sinon prévenez "
+            "l’assistance de votre académie."
         ),
         (
-            "The virus scanner does not answer: no file can be sent at the moment. Try later, or else tell your "
-            "académie’s help desk."
+            "The virus scanner could not check this file: it is not accepted. Try later, or else tell your académie’s "
+            "help desk."
         ),
     ),
     Rule.FAN_OUT: (
@@ -162,6 +174,16 @@ _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
     Rule.REDACTION: (
         f"Ce message ne peut pas être retiré d’ici : il reste à la disposition de l’établissement. {_ASK_SCHOOL_FR}",
         f"This message cannot be taken away from here: it stays available to the school. {_ASK_SCHOOL_EN}",
+    ),
+    Rule.TAKEBACKS: (
+        (
+            "Vous avez retiré beaucoup de messages en peu de temps ; c’est limité pour que personne n’efface les traces "
+            f"d’un compte volé. Réessayez plus tard. {_ASK_SCHOOL_FR}"
+        ),
+        (
+            "You took back many messages in a short time; that is limited, so that nobody wipes the traces of a stolen "
+            f"account. Try again later. {_ASK_SCHOOL_EN}"
+        ),
     ),
     Rule.REGISTRATION: (
         f"Les comptes sont créés d’après les listes des établissements. {_ASK_SCHOOL_FR}",

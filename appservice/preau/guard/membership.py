@@ -1,0 +1,149 @@
+"""Who may be in which room of this académie, and speak there::
+
+                       managed room                         direct conversation             anything else
+    join, own          as policy.entrance says              one of the two                  refused
+    invite             the bot's, of whoever may enter      one of the two, of the other    refused
+    leave, own         always, before any rule is asked
+    kick, ban, knock   the bot's                            refused                         refused
+    anything else      whoever may still enter              whoever may write to the other  refused
+
+Entrance is asked for each event, not only for the first join: facts count at once, and whoever has just lost their
+place does not speak until the service has taken them out. Taking back one's own words stays possible (other rules judge
+``m.room.redaction``).
+
+Invitations need no hook of their own: each one made here is an event, judged with its room's state at hand, while the
+hook is asked at a moment when another process may not know a new room yet. Joins need theirs for the rooms of other
+homeservers: no event of ours precedes them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api.errors import Codes
+
+from preau.guard.creation import why_not_talk
+from preau.guard.events import MEMBER, Deed
+from preau.guard.facts import Facts, Unreadable
+from preau.guard.rooms import Direct, Foreign, Managed, Room, Rooms, Unruled
+from preau.guard.settings import Settings
+from preau.guard.speech import Speech
+from preau.policy.entrance import why_not_enter
+from preau.policy.refusals import Rule
+
+_REDACTION = "m.room.redaction"
+
+
+class Entrance:
+    """Who may enter a managed room; also the one rule that the service's bot is held to."""
+
+    def __init__(self, api: ModuleApi, facts: Facts) -> None:
+        self._api = api
+        self._facts = facts
+
+    async def why_not_enter(self, user: str, room: Managed) -> Rule | None:
+        """Why somebody of ours may not be in that room; None if they may."""
+        if room.facts is None:
+            return Rule.MEMBERSHIP
+        return why_not_enter(await self._facts.person(user), room.facts)
+
+    async def why_not(self, deed: Deed) -> Rule | None:
+        """Judges the bot's own invitations of people of ours, where it is known what room it is."""
+        room = deed.room
+        if not isinstance(room, Managed) or room.facts is None:
+            return None
+        if deed.membership != "invite" or not self._api.is_mine(deed.target):
+            return None
+        return await self.why_not_enter(deed.target, room)
+
+
+class Membership:
+    """The rules on who is in a room."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- the parts it asks
+        self, settings: Settings, api: ModuleApi, facts: Facts, rooms: Rooms, speech: Speech, entrance: Entrance
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._facts = facts
+        self._rooms = rooms
+        self._speech = speech
+        self._entrance = entrance
+
+    def register(self) -> None:
+        """Sets the hooks."""
+        self._api.register_spam_checker_callbacks(user_may_join_room=self.user_may_join_room)
+        self._api.register_third_party_rules_callbacks(check_threepid_can_be_invited=self.check_threepid_can_be_invited)
+
+    async def user_may_join_room(self, user: str, room: str, is_invited: bool) -> Any:  # noqa: ARG002, FBT001 -- Synapse's signature
+        """Asked before anything is done about a join, on another homeserver too."""
+        if user == self._settings.bot:
+            return NOT_SPAM
+        try:
+            broken = await self._why_not_join(user, await self._rooms.room(room))
+        except Unreadable:
+            broken = Rule.NOT_READY
+        if broken is None:
+            return NOT_SPAM
+        code, fields = await self._speech.answer(broken, user)
+        return Codes(code), fields
+
+    async def check_threepid_can_be_invited(self, _medium: str, _address: str, _room_state: Any) -> bool:
+        """Nobody is invited by their address; said before an identity server of the member's choice is called."""
+        return False
+
+    async def why_not(self, deed: Deed) -> Rule | None:
+        """Judges every event but those of the bot: may its sender be here, and do that?"""
+        if deed.membership == "leave" and deed.about_oneself:
+            return None
+        if not self._api.is_mine(deed.sender):
+            return Rule.BETWEEN_ACADEMIES
+        if deed.event.type == MEMBER:
+            return await self._why_not_member(deed)
+        return None if deed.event.type == _REDACTION else await self._why_not_act(deed)
+
+    async def _why_not_act(self, deed: Deed) -> Rule | None:
+        match deed.room:
+            case Managed() as room:
+                return await self._entrance.why_not_enter(deed.sender, room)
+            case Direct() as room:
+                return await why_not_talk(self._facts, deed.sender, room.other(deed.sender))
+            case Foreign():
+                return Rule.BETWEEN_ACADEMIES
+            case Unruled():
+                return Rule.ROOM_CREATION
+
+    async def _why_not_member(self, deed: Deed) -> Rule | None:
+        if deed.membership == "join" and deed.about_oneself:
+            return await self._why_not_join(deed.sender, deed.room)
+        match deed.room:
+            case Direct(people) if deed.membership == "invite" and {deed.sender, deed.target} == people:
+                return await why_not_talk(self._facts, deed.sender, deed.target)
+            case Direct():
+                return Rule.DIRECT_ROOM
+            case Managed():
+                return Rule.MEMBERSHIP
+            case Foreign():
+                return Rule.BETWEEN_ACADEMIES
+            case Unruled():
+                return Rule.ROOM_CREATION
+
+    async def _why_not_join(self, user: str, room: Room) -> Rule | None:
+        match room:
+            case Managed():
+                return await self._entrance.why_not_enter(user, room)
+            case Direct():
+                return await self._why_not_meet(user, room)
+            case Foreign() | Unruled():
+                return Rule.BETWEEN_ACADEMIES
+
+    async def _why_not_meet(self, user: str, room: Direct) -> Rule | None:
+        """One of the two may be there while either may still address the other."""
+        other = room.other(user)
+        if user not in room.people or other is None:
+            return Rule.DIRECT_ROOM
+        broken = await why_not_talk(self._facts, user, other)
+        if broken is not Rule.CONTACT:
+            return broken
+        return await why_not_talk(self._facts, other, user)

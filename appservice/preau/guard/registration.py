@@ -1,0 +1,48 @@
+"""Accounts are made by the service alone::
+
+    the service, as application service ─► no hook is asked ──────────────────────────────────────► made
+    the service, as administrator (PUT v2/users), a shared secret, our own batches ─► no browser ─► made
+    anybody else: a form, a guest, single sign-on ─► a browser, or no name ──────────────────────► refused
+
+Synapse does not tell the hook who asks. It tells from which programs and addresses the registration came, and has
+nothing to tell for an administrator's; a guest has no such list either, and no name. Synapse's own settings close these
+ways too (``enable_registration``, ``allow_guest_access``): this holds should somebody open them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from synapse.module_api import ModuleApi
+
+from preau.guard.inner import registration_allowed
+from preau.guard.speech import Speech
+from preau.policy.refusals import Rule
+
+
+class Registration:
+    """The rule on new accounts."""
+
+    def __init__(self, speech: Speech) -> None:
+        self._speech = speech
+
+    def register(self, api: ModuleApi) -> None:
+        """Sets the hook."""
+        api.register_spam_checker_callbacks(check_registration_for_spam=self.check_registration_for_spam)
+
+    async def check_registration_for_spam(
+        self,
+        _email: Any,
+        localpart: str | None,
+        came_from: Collection[tuple[str, str]],
+        provider: str | None = None,
+    ) -> Any:
+        """Passes what comes from nowhere and has a name.
+
+        Raises:
+            SynapseError: anything else; it reaches whoever asked, as it is.
+        """
+        if came_from or provider is not None or localpart is None:
+            raise await self._speech.refusal(Rule.REGISTRATION, localpart or "")
+        return registration_allowed()
