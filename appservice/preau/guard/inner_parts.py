@@ -1,0 +1,240 @@
+"""The inner parts of Synapse that `preau.guard.inner_chain` needs, found and checked once, when Synapse starts.
+
+The module API makes events one at a time, each with some twenty transactions and, whatever the parallelism, ten to
+fifteen a second (``synapse.md`` 2.1 and 2.2). Nothing public makes them in batches, so these parts are used:
+
+==========================================  =======================================================================
+part                                        why
+==========================================  =======================================================================
+event builders, validator, auth handler     an event is built, signed and judged as every other, but on the state
+                                            that the caller holds, instead of one that is fetched for each
+state handler, state groups                 the room's state once per batch; one state group per event, stored in
+                                            one transaction
+event persister, or the call to it          all events in one transaction, here or on the process that Synapse
+                                            made responsible for the room (``stream_writers.events``)
+notifier                                    clients, services and other homeservers are told once per batch
+linearizers and the purge lock              nobody else changes the room's members meanwhile
+room store, random room ids, room versions  a new room's row, before its first event
+==========================================  =======================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final, TypeAlias
+
+from synapse.module_api import EventBase
+
+AsExpected: TypeAlias = Callable[[Any, str, tuple[str, ...]], bool]
+"""Whether an owner has a method that takes exactly these parameters; notes it as missing if not."""
+
+Delta: TypeAlias = Mapping[tuple[str, str], str]
+"""Changed pieces of a room's state: type and state key → event id."""
+
+_PURGE_LOCK: Final = "new_event_during_purge_lock"
+"""Held by whoever makes an event, so that the room is not purged meanwhile (``synapse.handlers.worker_lock``)."""
+
+_METHODS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
+    ("builders", "for_room_version", ("room_version", "key_values")),
+    ("auth", "compute_auth_events", ("event", "current_state_ids", "for_verification")),
+    ("auth", "check_auth_rules_from_context", ("event", "batched_auth_events")),
+    ("auth_rules", "validate_event_for_room_version", ("event",)),
+    ("validator", "validate_new", ("event", "config")),
+    ("resolver", "resolve_state_groups_for_events", ("room_id", "event_ids", "await_full_state")),
+    ("states", "store_state_group", ("event_id", "room_id", "prev_group", "delta_ids", "current_state_ids")),
+    ("state_store", "_count_state_group_hops_txn", ("txn", "state_group")),
+    ("state_store", "store_state_deltas_for_batched", ("events_and_context", "room_id", "prev_group")),
+    ("store", "get_prev_events_for_room", ("room_id",)),
+    ("store", "get_room_version", ("room_id",)),
+    ("store", "store_room", ("room_id", "room_creator_user_id", "is_public", "room_version")),
+    ("store", "get_association_from_room_alias", ("room_alias",)),
+    ("store", "create_room_alias_association", ("room_alias", "room_id", "servers", "creator")),
+    ("store", "delete_room_alias", ("room_alias",)),
+    ("notifier", "on_new_room_events", ("events_and_pos", "max_room_stream_token", "extra_users")),
+    ("locks", "acquire_read_write_lock", ("lock_name", "lock_key", "write")),
+    ("members", "queue", ("key",)),
+    ("creations", "queue", ("key",)),
+    ("rooms", "_generate_room_id", ()),
+    (
+        "snapshot",
+        "UnpersistedEventContext",
+        (
+            "storage",
+            "state_group_before_event",
+            "state_group_after_event",
+            "state_delta_due_to_event",
+            "prev_group_for_state_group_before_event",
+            "delta_ids_to_state_group_before_event",
+            "partial_state",
+            "state_map_before_event",
+        ),
+    ),
+    (
+        "snapshot",
+        "EventContext",
+        (
+            "storage",
+            "state_group_deltas",
+            "rejected",
+            "state_group",
+            "state_group_before_event",
+            "state_delta_due_to_event",
+            "app_service",
+            "partial_state",
+        ),
+    ),
+    ("types", "PersistedEventPosition", ("instance_name", "stream")),
+    (
+        "replication",
+        "_serialize_payload",
+        ("events_and_context", "store", "requester", "ratelimit", "extra_users"),
+    ),
+)
+"""Whose method, its name, its parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainParts:
+    """The parts, under the names of the table above. All are Synapse's own objects, hence `Any`."""
+
+    hs: Any
+    store: Any
+    state_store: Any
+    states: Any
+    controllers: Any
+    resolver: Any
+    builders: Any
+    auth: Any
+    auth_rules: Any
+    validator: Any
+    notifier: Any
+    locks: Any
+    members: Any
+    creations: Any
+    rooms: Any
+    snapshot: Any
+    types: Any
+    versions: Any
+    replication: Any
+
+    @classmethod
+    def find(cls, hs: Any, as_expected: AsExpected) -> ChainParts | None:
+        """The parts; None if one is missing or takes something else than we give it."""
+        try:
+            found = cls._found(hs)
+        except (AttributeError, ImportError) as error:
+            as_expected(hs, f"batches ({error})", ())
+            return None
+        good = [as_expected(getattr(found, owner), name, parameters) for owner, name, parameters in _METHODS]
+        return found if all(good) else None
+
+    @classmethod
+    def _found(cls, hs: Any) -> ChainParts:
+        stores, controllers = hs.get_datastores(), hs.get_storage_controllers()
+        creation = hs.get_event_creation_handler()
+        return cls(
+            hs=hs,
+            store=stores.main,
+            state_store=stores.state,
+            states=controllers.state,
+            controllers=controllers,
+            resolver=hs.get_state_handler(),
+            builders=hs.get_event_builder_factory(),
+            auth=hs.get_event_auth_handler(),
+            auth_rules=import_module("synapse.event_auth"),
+            validator=creation.validator,
+            notifier=hs.get_notifier(),
+            locks=hs.get_worker_locks_handler(),
+            members=hs.get_room_member_handler().member_linearizer,
+            creations=creation.limiter,
+            rooms=hs.get_room_creation_handler(),
+            snapshot=import_module("synapse.events.snapshot"),
+            types=import_module("synapse.types"),
+            versions=import_module("synapse.api.room_versions").KNOWN_ROOM_VERSIONS,
+            replication=import_module("synapse.replication.http.send_events").ReplicationSendEventsRestServlet,
+        )
+
+    @asynccontextmanager
+    async def alone_in(self, room: str) -> AsyncIterator[None]:
+        """Until left: this process makes no other event in that room, and nobody purges it.
+
+        The order is Synapse's own: memberships, then the purge lock (``RoomMemberHandler.update_membership``).
+        """
+        async with (
+            self.members.queue((room,)),
+            self.locks.acquire_read_write_lock(_PURGE_LOCK, room, write=False),
+            self.creations.queue(room),
+        ):
+            yield
+
+    async def hops(self, group: int) -> int:
+        """On how many other state groups a state group is built."""
+        count = self.state_store._count_state_group_hops_txn  # noqa: SLF001 -- the count that Synapse itself goes by
+        hops: int = await self.state_store.db_pool.runInteraction("preau_guard_hops", count, group)
+        return hops
+
+    def random_room_id(self) -> str:
+        """An id for a room whose version does not derive it from the first event."""
+        return str(self.rooms._generate_room_id())  # noqa: SLF001 -- Synapse's only maker of such ids
+
+    def context(self, before: int, after: int, delta: Delta) -> Any:
+        """What Synapse wants to know of an event whose state groups are stored."""
+        return self.snapshot.EventContext.with_state(
+            storage=self.controllers,
+            state_group=after,
+            state_group_before_event=before,
+            state_delta_due_to_event=delta,
+            partial_state=False,
+            state_group_deltas={(before, after): delta},
+        )
+
+    async def contexts(
+        self, events: Sequence[tuple[EventBase, Delta]], room: str, group: int
+    ) -> list[tuple[EventBase, Any]]:
+        """The same for events that follow each other, after storing a state group for each, in one transaction.
+
+        Args:
+            events: each with the one piece of state that it changes.
+            room: theirs.
+            group: the state group before the first.
+        """
+        if not events:
+            return []
+        kind = self.snapshot.UnpersistedEventContext
+        pairs = [
+            (event, kind(self.controllers, None, None, delta, None, None, partial_state=False))
+            for event, delta in events
+        ]
+        found: list[tuple[EventBase, Any]] = await kind.batch_persist_unpersisted_contexts(
+            pairs, room, group, self.state_store
+        )
+        return found
+
+    async def persist(self, room: str, sender: str, pairs: list[tuple[EventBase, Any]], tell: Sequence[str]) -> None:
+        """Stores the events, all or none, on the process that does so for this room, and lets everybody know.
+
+        Args:
+            room: theirs.
+            sender: on whose behalf.
+            pairs: the events, each with its context.
+            tell: people to wake who are neither in the room before nor after.
+        """
+        told = [self.types.UserID.from_string(user) for user in tell]
+        writer = self.hs.config.worker.events_shard_config.get_instance(room)
+        if writer != self.hs.get_instance_name():
+            await self.hs.get_event_creation_handler().send_events(
+                instance_name=writer,
+                events_and_context=pairs,
+                store=self.store,
+                requester=self.types.create_requester(sender),
+                ratelimit=False,
+                extra_users=told,
+            )
+            return
+        stored, token = await self.controllers.persistence.persist_events(pairs)
+        position = self.types.PersistedEventPosition
+        positions = [(event, position(writer, event.internal_metadata.stream_ordering)) for event in stored]
+        await self.notifier.on_new_room_events(positions, token, extra_users=told)
