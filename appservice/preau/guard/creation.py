@@ -13,7 +13,8 @@ that every client can begin a conversation, and none gets more than that.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
 
 from synapse.module_api import NOT_SPAM, JsonDict, ModuleApi, Requester
 from synapse.module_api.errors import Codes
@@ -31,14 +32,18 @@ _FIRST_STATE: Final[list[JsonDict]] = [
     {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
 ]
 
+WhyNotBegin: TypeAlias = Callable[[str, str, str | None], Awaitable[Rule | None]]
+"""Why a user may not begin one more conversation with another from a device; `preau.guard.writing` says it."""
+
 
 class Creation:
     """Rules on making rooms."""
 
-    def __init__(self, settings: Settings, facts: Facts, speech: Speech) -> None:
+    def __init__(self, settings: Settings, facts: Facts, speech: Speech, why_not_begin: WhyNotBegin) -> None:
         self._settings = settings
         self._facts = facts
         self._speech = speech
+        self._why_not_begin = why_not_begin
 
     def register(self, api: ModuleApi) -> None:
         """Sets the hooks."""
@@ -50,7 +55,7 @@ class Creation:
         user = requester.user.to_string()
         if user == self._settings.bot:
             return
-        broken = await self._why_no_room(user, config)
+        broken = await self._why_no_room(user, requester.device_id, config)
         if broken is not None:
             raise await self._speech.refusal(broken, user)
         _rewrite(config, user)
@@ -73,12 +78,18 @@ class Creation:
             return Rule.ROOM_CREATION
         return await self._why_not_talk(deed.sender, deed.room.other(deed.sender))
 
-    async def _why_no_room(self, user: str, config: JsonDict) -> Rule | None:
+    async def _why_no_room(self, user: str, device: str | None, config: JsonDict) -> Rule | None:
         invited: Any = config.get("invite")
         direct = config.get("is_direct") is True and isinstance(invited, list) and len(invited) == 1
         if not direct or config.get("invite_3pid") or not isinstance(invited[0], str):
             return Rule.ROOM_CREATION
-        return await self._why_not_talk(user, invited[0])
+        broken = await self._why_not_talk(user, invited[0])
+        if broken is not None:
+            return broken
+        try:
+            return await self._why_not_begin(user, invited[0], device)
+        except Unreadable:
+            return Rule.NOT_READY
 
     async def _why_not_talk(self, user: str, other: str | None) -> Rule | None:
         try:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from synapse.module_api import ModuleApi
 
 from preau.guard import tables
+from preau.guard.bell import Bell
 from preau.guard.tables import Position, Push
 from preau.model.fact_codec import BrokenFact
 from preau.model.facts import Fact, FactKey, FactKind, PersonFacts, RoomFacts, SchoolFacts, SharedRoomFacts, VouchFacts
@@ -44,24 +45,6 @@ class Unreadable(Exception):
     """The facts cannot be read at the moment: nothing may be allowed on their ground."""
 
 
-class _Bell:
-    """What Synapse rings, in every process, when facts changed: the shape of a cached function that is invalidated."""
-
-    __module__ = __name__
-    __name__ = "changed"
-
-    def __init__(self) -> None:
-        self.rung = True
-
-    def invalidate(self, _key: object) -> None:
-        """Something changed."""
-        self.rung = True
-
-    def invalidate_all(self) -> None:
-        """Everything may have changed: the connection to the other processes was lost for a while."""
-        self.rung = True
-
-
 class Facts:
     """The facts, for every part of the guard."""
 
@@ -73,9 +56,8 @@ class Facts:
         self._kept: OrderedDict[FactKey, Fact | None] = OrderedDict()
         self._version = -1
         self._stream = ""
-        self._bell = _Bell()
-        self._cached = cast(Any, self._bell)  # what Synapse takes for a cached function: it only ever invalidates it
-        api.register_cached_function(self._cached)
+        self._rung = True
+        self._bell = Bell(api, "facts", self._hear)
         api.looping_background_call(self._look, _LOOK_EVERY_MS, desc="preau_guard_look", run_on_all_instances=True)
 
     async def person(self, user: str) -> PersonFacts | None:
@@ -85,6 +67,16 @@ class Facts:
             Unreadable: this, and every method below, when the database or a fact cannot be read.
         """
         return await self._get(PersonFacts, FactKind.PERSON, user)
+
+    async def persons(self, users: Sequence[str]) -> Mapping[str, PersonFacts]:
+        """The same of some hundred people, in one query; whoever is not known is left out."""
+        if self._rung:
+            await self._catch_up()
+        kept = {user: self._kept[FactKind.PERSON, user] for user in users if (FactKind.PERSON, user) in self._kept}
+        missing = [user for user in users if user not in kept]
+        read = await self._read("preau_guard_facts", tables.facts, FactKind.PERSON, missing) if missing else {}
+        everybody: Mapping[str, Fact | None] = {**kept, **read}
+        return {user: found for user, found in everybody.items() if isinstance(found, PersonFacts)}
 
     async def school(self, school: str) -> SchoolFacts | None:
         """A school's own rules; None if it has none."""
@@ -111,11 +103,14 @@ class Facts:
     async def take(self, push: Push) -> Position:
         """Stores facts and tells every process; see `preau.guard.tables.take`."""
         held: Position = await self._api.run_db_interaction("preau_guard_take", tables.take, push)
-        await self._api.invalidate_cache(self._cached, ("facts",))
+        await self._bell.ring("facts")
         return held
 
+    def _hear(self, _what: object) -> None:
+        self._rung = True
+
     async def _get(self, kind: type[_F], fact_kind: FactKind, key: str) -> _F | None:
-        if self._bell.rung:
+        if self._rung:
             await self._catch_up()
         found = await self._look_up((fact_kind, key))
         return found if isinstance(found, kind) else None
@@ -125,17 +120,20 @@ class Facts:
             self._kept.move_to_end(key)
             return self._kept[key]
         version = self._version
+        found: Fact | None = await self._read("preau_guard_fact", tables.fact, key)
+        if version == self._version:
+            self._keep(key, found)
+        return found
+
+    async def _read(self, name: str, statement: Callable[..., Any], *arguments: object) -> Any:
         try:
-            found: Fact | None = await self._api.run_db_interaction("preau_guard_fact", tables.fact, key)
+            return await self._api.run_db_interaction(name, statement, *arguments)
         except BrokenFact as error:
             log.error("A fact cannot be read, so nothing is allowed on its ground: %s", error)  # noqa: TRY400 -- no trace: the fact is at fault
             raise Unreadable from error
         except Exception as error:
             log.exception("The facts cannot be read")
             raise Unreadable from error
-        if version == self._version:
-            self._keep(key, found)
-        return found
 
     def _keep(self, key: FactKey, found: Fact | None) -> None:
         self._kept[key] = found
@@ -144,14 +142,14 @@ class Facts:
 
     async def _catch_up(self) -> None:
         """Drops what changed. The bell is put down first: whoever rings meanwhile is heard."""
-        self._bell.rung = False
+        self._rung = False
         try:
             held: Position = await self._api.run_db_interaction("preau_guard_position", tables.position)
             changed: list[FactKey] = await self._api.run_db_interaction(
                 "preau_guard_changed", tables.changed_since, self._version, _MANY
             )
         except Exception as error:
-            self._bell.rung = True
+            self._rung = True
             log.exception("The facts' version cannot be read")
             raise Unreadable from error
         if len(changed) >= _MANY or held.stream != self._stream:
@@ -164,7 +162,7 @@ class Facts:
         """Once a second: a change that nobody rang for is found, and now and then the process says that it lives."""
         held: Position = await self._api.run_db_interaction("preau_guard_position", tables.position)
         if held != Position(self._stream, self._version):
-            self._bell.rung = True
+            self._rung = True
             await self._catch_up()
             self._said = 0
         now = self._api.get_current_time_msec()

@@ -12,26 +12,34 @@ from typing import Any
 
 from synapse.module_api import ModuleApi
 
-from preau.guard import batch_web, building, evidence, tables
+from preau.guard import allowance_tables, batch_web, building, device_tables, evidence, tables
+from preau.guard.abroad import Abroad
 from preau.guard.accounts import Accounts
 from preau.guard.admission import Admission
+from preau.guard.allowances import Allowances
 from preau.guard.batches import Batches
 from preau.guard.building import Building
 from preau.guard.creation import Creation
+from preau.guard.device_web import DevicesResource
+from preau.guard.devices import Devices
 from preau.guard.events import EventRule, Events
+from preau.guard.evidence import Evidence
 from preau.guard.facts import Facts
 from preau.guard.inner import Inner
 from preau.guard.media import Media
 from preau.guard.membership import Entrance, Membership
 from preau.guard.privacy import Privacy
 from preau.guard.registration import Registration
+from preau.guard.remote import Remote
 from preau.guard.rooms import Rooms
 from preau.guard.search import Finder, SearchResource
 from preau.guard.settings import Settings, parse
 from preau.guard.speech import Speech
+from preau.guard.takebacks import Takebacks
 from preau.guard.upkeep import Upkeep
 from preau.guard.web import PATH, BotOnly, FactsResource, StatusResource
 from preau.guard.wording import Wording
+from preau.guard.writing import Writing
 
 
 class Guard:
@@ -42,15 +50,22 @@ class Guard:
         facts = Facts(api, inner.process)
         speech = Speech(facts)
         rooms = Rooms(api, facts, config)
-        creation = Creation(config, facts, speech)
+        devices, allowances, sealed = Devices(api, inner, facts, speech), Allowances(api, inner), Evidence(api)
+        devices.register()
+        writing = Writing(facts, devices, allowances)
+        takebacks = Takebacks(config, inner, facts, devices, allowances, sealed)
+        creation = Creation(config, facts, speech, writing.why_not_begin)
         creation.register(api)
-        entrance = Entrance(api, facts)
-        membership = Membership(config, api, facts, rooms, speech, entrance)
+        abroad = Abroad(config, api, facts, speech)
+        abroad.register()
+        Remote(config, api, inner, facts, rooms, sealed).register()
+        entrance = Entrance(api, facts, abroad)
+        membership = Membership(config, api, facts, rooms, speech, entrance, abroad)
         membership.register()
         upkeep = Upkeep(speech)
         upkeep.register(api)
         Registration(speech).register(api)
-        rules: list[EventRule] = [creation, membership, Wording(api, facts), upkeep]
+        rules: list[EventRule] = [creation, membership, Wording(api, facts), upkeep, writing, takebacks]
         Events(config, rooms, speech, rules, entrance).register(inner)
         Media(api, config, facts, speech, inner.people).register()
         Privacy(config, facts, speech).register(inner.people)
@@ -59,6 +74,7 @@ class Guard:
         api.register_web_resource(f"{PATH}/search", SearchResource(api, speech, finder))
         bot_only = BotOnly(api, config)
         api.register_web_resource(f"{PATH}/facts", FactsResource(bot_only, facts))
+        api.register_web_resource(f"{PATH}/devices", DevicesResource(bot_only, devices))
         api.register_web_resource(f"{PATH}/status", StatusResource(api, bot_only, inner))
         chains, admission = inner.chains(), Admission(api, facts, speech)
         batches = Batches(api, config, chains, Building(api, inner.process), rooms, admission) if chains else None
@@ -74,5 +90,5 @@ class Guard:
 
 async def _prepare(api: ModuleApi) -> None:
     """Makes the tables; the main process does, and until it has, nothing is allowed anywhere."""
-    for part in (tables, evidence, building):
+    for part in (tables, evidence, building, device_tables, allowance_tables):
         await api.run_db_interaction("preau_guard_create", part.create)

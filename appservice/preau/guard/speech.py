@@ -14,7 +14,10 @@ from preau.policy.refusals import Rule, sentence
 RULE_FIELD: Final = "fr.preau.rule"
 """The field of a refusal that holds the rule's code, for programs and for the help desk."""
 
-_CODES: Final = {Rule.FAN_OUT: Codes.LIMIT_EXCEEDED, Rule.NOT_READY: Codes.UNKNOWN, Rule.MEDIA: Codes.FORBIDDEN}
+_CODES: Final = {Rule.NOT_READY: Codes.UNKNOWN}
+"""Rules with another code than ``M_FORBIDDEN``. Not even the limits have ``M_LIMIT_EXCEEDED``: that belongs to status
+429 (client-server spec, "Rate limiting"), which SDKs answer by waiting and sending again on their own, so that the
+person would see a message on its way for an hour instead of our sentence."""
 
 
 class Speech:

@@ -177,8 +177,8 @@ _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
     ),
     Rule.TAKEBACKS: (
         (
-            "Vous avez retiré beaucoup de messages en peu de temps ; c’est limité pour que personne n’efface les traces "
-            f"d’un compte volé. Réessayez plus tard. {_ASK_SCHOOL_FR}"
+            "Vous avez retiré beaucoup de messages en peu de temps ; c’est limité pour que personne n’efface les "
+            f"traces d’un compte volé. Réessayez plus tard. {_ASK_SCHOOL_FR}"
         ),
         (
             "You took back many messages in a short time; that is limited, so that nobody wipes the traces of a stolen "

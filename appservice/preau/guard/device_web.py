@@ -1,0 +1,59 @@
+"""``/_synapse/client/preau/v1/devices``: the service asks for an account's devices and confirms one.
+
+::
+
+    GET  devices?user=@k7m2q4xd:nord.example        ─► {"devices": [{"id", "name", "confirmed", "seen_at", …}]}
+    POST devices/confirm {"user", "device", "by"}   ─► {}, or 404 if the account has no such device
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synapse.module_api import DirectServeJsonResource, SynapseRequest, parse_json_object_from_request
+from synapse.module_api.errors import Codes, SynapseError
+
+from preau.guard.devices import Device, Devices
+from preau.guard.web import BotOnly
+
+_CONFIRM = [b"confirm"]
+
+
+class DevicesResource(DirectServeJsonResource):
+    """One resource for both, since Synapse's are leaves."""
+
+    def __init__(self, bot_only: BotOnly, devices: Devices) -> None:
+        super().__init__()
+        self._bot_only = bot_only
+        self._devices = devices
+
+    async def _async_render_GET(self, request: SynapseRequest) -> tuple[int, Any]:  # noqa: N802 -- Synapse's name
+        await self._bot_only.check(request)
+        users = (request.args or {}).get(b"user", [])
+        if request.postpath or len(users) != 1:
+            raise SynapseError(400, "devices?user=: one user is expected.", Codes.INVALID_PARAM)
+        found = await self._devices.of(users[0].decode("utf-8", "replace"))
+        return 200, {"devices": [_describe(device) for device in found or []]}
+
+    async def _async_render_POST(self, request: SynapseRequest) -> tuple[int, Any]:  # noqa: N802 -- Synapse's name
+        await self._bot_only.check(request)
+        body = parse_json_object_from_request(request)
+        user, device, by = (body.get(name, "") for name in ("user", "device", "by"))
+        if request.postpath != _CONFIRM or not all(isinstance(text, str) for text in (user, device, by)):
+            raise SynapseError(400, "devices/confirm: user, device and by are expected.", Codes.INVALID_PARAM)
+        if device not in {known.id for known in await self._devices.of(user) or []}:
+            raise SynapseError(404, "This account has no such device.", Codes.NOT_FOUND)
+        await self._devices.confirm(user, device, by)
+        return 200, {}
+
+
+def _describe(device: Device) -> dict[str, Any]:
+    known = device.known
+    return {
+        "id": device.id,
+        "name": device.name,
+        "confirmed": device.confirmed,
+        "seen_at": known.seen_at if known else None,
+        "confirmed_at": known.confirmed_at if known else None,
+        "confirmed_by": known.confirmed_by if known else None,
+    }

@@ -1,0 +1,144 @@
+"""Taking messages back: judged, counted, and sealed before the homeserver forgets.
+
+::
+
+    m.room.redaction, by whatever path ─► which event? ─ unknown, of another room ─► no
+                                             │
+                     policy.takebacks: whose, where, with what power ─ no ─► no
+                                             │
+            from a confirmed device, within the allowance ─► the event is sealed ─► Synapse makes the redaction
+
+A redaction that cannot be sealed is not made. The service's own are not judged (`preau.guard.events`): it keeps its
+evidence itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from synapse.module_api import EventBase
+
+from preau.guard.allowances import Allowances
+from preau.guard.devices import Devices
+from preau.guard.events import Deed
+from preau.guard.evidence import Evidence
+from preau.guard.facts import Facts
+from preau.guard.inner import Inner
+from preau.guard.rooms import Direct, Managed, Room
+from preau.guard.settings import Settings
+from preau.guard.writing import REDACTION, device_of
+from preau.model.facts import PersonFacts
+from preau.model.ids import Uai
+from preau.model.people import Function
+from preau.policy.fan_out import Spending
+from preau.policy.refusals import Rule
+from preau.policy.takebacks import Author, Place, Takeback, speaks_for_the_school, takebacks, why_not_taken_back
+
+_POWER: Final = "m.room.power_levels"
+_REDACT_DEFAULT: Final = 50
+"""The level that taking away others' messages needs where the room does not say (client-server spec 1.16, 11.1)."""
+
+
+class Takebacks:
+    """Rules on redactions."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- it is where six parts meet
+        self,
+        settings: Settings,
+        inner: Inner,
+        facts: Facts,
+        devices: Devices,
+        allowances: Allowances,
+        evidence: Evidence,
+    ) -> None:
+        self._settings = settings
+        self._inner = inner
+        self._facts = facts
+        self._devices = devices
+        self._allowances = allowances
+        self._evidence = evidence
+
+    async def why_not(self, deed: Deed) -> Rule | None:
+        """The rule that a redaction breaks; None seals what it takes back."""
+        if deed.event.type != REDACTION:
+            return None
+        person = await self._facts.person(deed.sender)
+        if person is None:
+            return Rule.UNKNOWN
+        if await self._devices.limited(person, device_of(deed)):
+            return Rule.NEW_DEVICE
+        target = await self._target(deed)
+        if target is None:
+            return Rule.REDACTION
+        broken = why_not_taken_back(await self._describe(deed, person, target))
+        return broken or await self._seal(person, target)
+
+    async def _target(self, deed: Deed) -> EventBase | None:
+        """What is to be taken back, if it is a message of the same room. A redaction that is state is none of ours."""
+        event_id = deed.event.redacts
+        if deed.event.is_state() or not isinstance(event_id, str):
+            return None
+        found = await self._inner.event(event_id)
+        return found if found is not None and found.room_id == deed.event.room_id else None
+
+    async def _describe(self, deed: Deed, person: PersonFacts, target: EventBase) -> Takeback:
+        school = _school(deed.room)
+        author = await self._author(deed.sender, str(target.sender), school)
+        return Takeback(
+            author=author,
+            place=_place(deed.room),
+            state=target.is_state(),
+            moderates=author is not Author.ONESELF and await _moderates(deed),
+            functions=_functions(person, school),
+        )
+
+    async def _author(self, sender: str, author: str, school: Uai | None) -> Author:
+        if author == sender:
+            return Author.ONESELF
+        if author == self._settings.bot or author in self._settings.peers.values():
+            return Author.SCHOOL
+        person = await self._facts.person(author)
+        if person is not None:
+            functions = _functions(person, school)
+        else:
+            vouched = await self._facts.vouched(author)
+            functions = vouched.functions if vouched is not None else frozenset()
+        return Author.SCHOOL if speaks_for_the_school(functions) else Author.MEMBER
+
+    async def _seal(self, person: PersonFacts, target: EventBase) -> Rule | None:
+        allowance = takebacks(person.functions)
+        if not await self._allowances.spend(person.user, Spending.TAKEBACKS, target.event_id, allowance):
+            return Rule.TAKEBACKS
+        await self._evidence.seal(target, "redaction")
+        return None
+
+
+def _school(room: Room) -> Uai | None:
+    return room.facts.school if isinstance(room, Managed) and room.facts is not None else None
+
+
+def _place(room: Room) -> Place:
+    match room:
+        case Managed():
+            return Place.MANAGED
+        case Direct():
+            return Place.DIRECT
+        case _:
+            return Place.FOREIGN
+
+
+def _functions(person: PersonFacts, school: Uai | None) -> frozenset[Function]:
+    party = person.in_school(school) if school is not None else None
+    return party.functions if party is not None else frozenset()
+
+
+async def _moderates(deed: Deed) -> bool:
+    """Whether the room's power levels let the sender take away what others wrote."""
+    levels = await deed.state.get(_POWER)
+    content: Mapping[str, Any] = levels.content if levels is not None else {}
+    users = content.get("users")
+    own = users.get(deed.sender) if isinstance(users, Mapping) else None
+    level = own if isinstance(own, int) else content.get("users_default", 0)
+    needed = content.get("redact", _REDACT_DEFAULT)
+    return isinstance(level, int) and isinstance(needed, int) and level >= needed
