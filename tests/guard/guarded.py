@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import aiohttp
 
 from preau.demo.authority import Authority
-from preau.demo.homeserver import BOT_LOCALPART, Homeserver, HomeserverSpec, server_name_at
+from preau.demo.homeserver import Homeserver, HomeserverSpec
 from preau.model.fact_codec import encode
 from preau.model.facts import Fact, FactKey, Party, PersonFacts, key_of
 from preau.model.ids import DivisionCode, PersonId, ServerName, Uai, UserId
@@ -29,20 +30,13 @@ GUARD = "/_synapse/client/preau/v1"
 def guarded_spec(
     folder: Path, client_port: int, federation_port: int, authority: Authority, *peers: ServerName, **more: Any
 ) -> HomeserverSpec:
-    """A homeserver with the guard loaded, federated with these peers."""
-    server = server_name_at(federation_port)
-    config = {
-        "bot": f"@{BOT_LOCALPART}:{server}",
-        "peers": {peer: f"@{BOT_LOCALPART}:{peer}" for peer in peers},
-        **more.pop("guard", {}),
-    }
+    """A homeserver, with the guard as every one has it, federated with these peers."""
     return HomeserverSpec(
         folder=folder,
         client_port=client_port,
         federation_port=federation_port,
         authority=authority,
         peers=peers,
-        modules=({"module": "preau.guard.Guard", "config": config},),
         **more,
     )
 
@@ -88,7 +82,7 @@ class Guarded:
         suffix = query if token else f"{query}{'&' if query else ''}user_id={quote(user)}"
         headers = {"Authorization": f"Bearer {token or self.homeserver.as_token}"}
         url = f"{at or self.homeserver.client_url}{path}" + (f"?{suffix}" if suffix else "")
-        given = {"data": raw} if raw is not None else {"json": body if body is not None else {}}
+        given = {"data": io.BytesIO(raw)} if raw is not None else {"json": body if body is not None else {}}
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session,
             session.request(method, url, headers=headers, **({} if method == "GET" else given)) as response,
