@@ -17,10 +17,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from preau.errors import ConfigError
 from preau.matrix.calls import Endpoint
 from preau.model.choices import SchoolChoices
+from preau.model.facts import Cell
 from preau.model.ids import AcademyName, ServerName, Uai, UserId, parse_uai
+from preau.model.people import Function
+from preau.policy.contact import tighten
 from preau.sync.brakes import Limits
 from preau.sync.context import Academy
 
+DEFAULT_BOT: Final = "preau"
 DEFAULT_PATH: Final = Path("/etc/preau/preau.toml")
 
 
@@ -42,7 +46,7 @@ class HomeserverSection(_Section):
     url: str
     as_token: SecretStr
     hs_token: SecretStr
-    bot: str = "preau"
+    bot: str = DEFAULT_BOT
     room_version: Annotated[str, Field(pattern="^1[12]$")] = "12"
 
 
@@ -66,11 +70,49 @@ class BrakesSection(_Section):
     people: Annotated[int, Field(ge=0)] = 3
 
 
+class ContactCell(_Section):
+    """One cell of the contact table as a school wants it: who writes, who is written to, and when they may."""
+
+    writer: Function
+    reader: Function
+    when: Cell
+
+
+def _only_tighter(cells: list[ContactCell]) -> list[ContactCell]:
+    """Passes when no cell that protects pupils is loosened, and no pair is given twice."""
+    pairs = [(cell.writer, cell.reader) for cell in cells]
+    if len(set(pairs)) < len(pairs):
+        raise ValueError("a pair of writer and reader is there twice")
+    tighten({(cell.writer, cell.reader): cell.when for cell in cells})
+    return cells
+
+
 class ChoicesSection(_Section):
-    """What a school may choose; see `preau.model.choices`."""
+    """What a school may choose; see `preau.model.choices`. Each cell of ``contact`` replaces the default table's."""
 
     pupil_accounts: bool = False
     pupil_rooms: bool = False
+    pupil_media: bool = False
+    contact: Annotated[list[ContactCell], AfterValidator(_only_tighter)] = []
+
+    def as_choices(self) -> SchoolChoices:
+        """As the rules take them."""
+        return SchoolChoices(
+            pupil_accounts=self.pupil_accounts,
+            pupil_rooms=self.pupil_rooms,
+            pupil_media=self.pupil_media,
+            contact={(cell.writer, cell.reader): cell.when for cell in self.contact},
+        )
+
+
+class FederationSection(_Section):
+    """The académies that this one federates with: their homeservers, as Synapse's own list has them.
+
+    ``bots`` names the bot of a peer whose service calls it otherwise than `preau` does.
+    """
+
+    peers: list[Annotated[str, Field(pattern="^[^@:!#/]+(:[0-9]+)?$")]] = []
+    bots: dict[str, str] = {}
 
 
 class Settings(_Section):
@@ -81,6 +123,7 @@ class Settings(_Section):
     store: StoreSection
     service: ServiceSection = ServiceSection()
     brakes: BrakesSection = BrakesSection()
+    federation: FederationSection = FederationSection()
     school_defaults: ChoicesSection = ChoicesSection()
     schools: dict[Annotated[str, AfterValidator(parse_uai)], ChoicesSection] = {}
 
@@ -92,8 +135,9 @@ class Settings(_Section):
             bot=self.bot,
             room_version=self.homeserver.room_version,
             school_year=self.academy.school_year,
-            choices={Uai(uai): SchoolChoices(**choices.model_dump()) for uai, choices in self.schools.items()},
-            default_choices=SchoolChoices(**self.school_defaults.model_dump()),
+            choices={Uai(uai): choices.as_choices() for uai, choices in self.schools.items()},
+            peers={ServerName(peer): self._bot_of(peer) for peer in self.federation.peers},
+            default_choices=self.school_defaults.as_choices(),
         )
 
     def as_endpoint(self) -> Endpoint:
@@ -104,6 +148,9 @@ class Settings(_Section):
     def as_limits(self) -> Limits:
         """Where the brakes hold."""
         return Limits(share=self.brakes.share, people=self.brakes.people)
+
+    def _bot_of(self, peer: str) -> UserId:
+        return UserId(f"@{self.federation.bots.get(peer, DEFAULT_BOT)}:{peer}")
 
     @property
     def bot(self) -> UserId:

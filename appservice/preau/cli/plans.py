@@ -105,6 +105,7 @@ def _as_json(found: Planned) -> dict[str, Json]:
         "steps": [
             {"action": str(step.action), "subject": step.subject, "reason": step.reason} for step in found.plan.steps
         ],
+        "waiting": [{"subject": step.subject, "reason": step.reason} for step in found.waiting],
         "stopped_by": [
             {"brake": brake.code, "school": brake.school, "message": brake.message} for brake in found.stopped_by
         ],
@@ -116,6 +117,8 @@ def _tell(found: Planned) -> None:
         say(_line(step))
     for pending in found.pending:
         say(f"! {pending.after.school}: a new snapshot waits to be accepted")
+    for step in found.waiting:
+        say(f"… {step.action:<15} {step.subject}  ({step.reason})")
     if found.is_done:
         say("Nothing to do: the homeserver is as wanted.")
         return

@@ -7,6 +7,8 @@
     kick, ban, knock   the bot's                            refused                         refused
     anything else      whoever may still enter              whoever may write to the other  refused
 
+Rooms of other académies, and people of theirs in ours, have rules of their own: `preau.guard.abroad`.
+
 Entrance is asked for each event, not only for the first join: facts count at once, and whoever has just lost their
 place does not speak until the service has taken them out. Taking back one's own words stays possible (other rules judge
 ``m.room.redaction``).
@@ -23,6 +25,7 @@ from typing import Any
 from synapse.module_api import NOT_SPAM, ModuleApi
 from synapse.module_api.errors import Codes
 
+from preau.guard.abroad import Abroad
 from preau.guard.creation import why_not_talk
 from preau.guard.events import MEMBER, Deed
 from preau.guard.facts import Facts, Unreadable
@@ -38,9 +41,10 @@ _REDACTION = "m.room.redaction"
 class Entrance:
     """Who may enter a managed room; also the one rule that the service's bot is held to."""
 
-    def __init__(self, api: ModuleApi, facts: Facts) -> None:
+    def __init__(self, api: ModuleApi, facts: Facts, abroad: Abroad) -> None:
         self._api = api
         self._facts = facts
+        self._abroad = abroad
 
     async def why_not_enter(self, user: str, room: Managed) -> Rule | None:
         """Why somebody of ours may not be in that room; None if they may."""
@@ -49,11 +53,13 @@ class Entrance:
         return why_not_enter(await self._facts.person(user), room.facts)
 
     async def why_not(self, deed: Deed) -> Rule | None:
-        """Judges the bot's own invitations of people of ours, where it is known what room it is."""
+        """Judges the bot's own invitations: of people of ours, where it is known what room it is; of others, always."""
         room = deed.room
-        if not isinstance(room, Managed) or room.facts is None:
+        if deed.membership != "invite":
             return None
-        if deed.membership != "invite" or not self._api.is_mine(deed.target):
+        if not self._api.is_mine(deed.target):
+            return await self._abroad.why_not_come(deed.target, room)
+        if not isinstance(room, Managed) or room.facts is None:
             return None
         return await self.why_not_enter(deed.target, room)
 
@@ -62,7 +68,14 @@ class Membership:
     """The rules on who is in a room."""
 
     def __init__(  # noqa: PLR0913, PLR0917 -- the parts it asks
-        self, settings: Settings, api: ModuleApi, facts: Facts, rooms: Rooms, speech: Speech, entrance: Entrance
+        self,
+        settings: Settings,
+        api: ModuleApi,
+        facts: Facts,
+        rooms: Rooms,
+        speech: Speech,
+        entrance: Entrance,
+        abroad: Abroad,
     ) -> None:
         self._settings = settings
         self._api = api
@@ -70,6 +83,7 @@ class Membership:
         self._rooms = rooms
         self._speech = speech
         self._entrance = entrance
+        self._abroad = abroad
 
     def register(self) -> None:
         """Sets the hooks."""
@@ -98,7 +112,9 @@ class Membership:
         if deed.membership == "leave" and deed.about_oneself:
             return None
         if not self._api.is_mine(deed.sender):
-            return Rule.BETWEEN_ACADEMIES
+            return await self._abroad.why_not_ask(deed)
+        if isinstance(deed.room, Foreign):
+            return await self._abroad.why_not_act(deed, deed.room)
         if deed.event.type == MEMBER:
             return await self._why_not_member(deed)
         return None if deed.event.type == _REDACTION else await self._why_not_act(deed)
@@ -135,7 +151,9 @@ class Membership:
                 return await self._entrance.why_not_enter(user, room)
             case Direct():
                 return await self._why_not_meet(user, room)
-            case Foreign() | Unruled():
+            case Foreign() as room:
+                return await self._abroad.why_not_go(user, room)
+            case Unruled():
                 return Rule.BETWEEN_ACADEMIES
 
     async def _why_not_meet(self, user: str, room: Direct) -> Rule | None:

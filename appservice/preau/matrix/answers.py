@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from preau.errors import HomeserverError
 from preau.matrix.calls import Answer
-from preau.matrix.wire import BrokenEvent, parse_content, parse_membership
+from preau.matrix.wire import BrokenEvent, parse_content, parse_event, parse_membership
+from preau.model.events import Event
 from preau.model.ids import EventId, RoomId, UserId
 from preau.model.wanted import Content, Json, Membership, StateKey
 
@@ -84,6 +85,17 @@ def state(answer: Answer) -> dict[StateKey, Content]:
     return dict(_state_events(answer, answer.body))
 
 
+def whole_event(answer: Answer) -> Event | None:
+    """The answer as an event; None if it is none as we read them."""
+    return _event(answer.body)
+
+
+def whole_events(answer: Answer) -> tuple[Event, ...]:
+    """The answer as events; an odd one among them, set by another server, must not hide the others."""
+    found = map(_event, _items(answer, answer.body, "events"))
+    return tuple(event for event in found if event is not None)
+
+
 def members(answer: Answer) -> dict[UserId, Membership]:
     """Everybody who has a membership in a room, those who left included."""
     try:
@@ -117,6 +129,13 @@ def device_ids(answer: Answer) -> list[str]:
             raise unexpected(answer, "a 'device_id' for each device")
         found.append(value)
     return found
+
+
+def _event(raw: Json) -> Event | None:
+    try:
+        return parse_event(raw)
+    except BrokenEvent:
+        return None
 
 
 def _state_events(answer: Answer, raw: Json) -> list[tuple[StateKey, Content]]:

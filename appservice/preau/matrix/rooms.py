@@ -21,6 +21,7 @@ from preau.errors import HomeserverError, HomeserverUnreachable
 from preau.matrix import answers
 from preau.matrix.calls import CLIENT, Call, Caller, call
 from preau.matrix.wire import BrokenEvent, parse_membership
+from preau.model.events import Event
 from preau.model.ids import EventId, RoomId, ServerName, UserId
 from preau.model.wanted import Content, Json, Membership, StateKey
 
@@ -127,6 +128,22 @@ class Rooms:
         """A room's full state, members included."""
         request = Call.from_nio(nio.Api.room_get_state(_NO_TOKEN, room), f"state of {room}")
         return answers.state(await self._caller.perform(request))
+
+    async def state_events(self, room: RoomId) -> tuple[Event, ...]:
+        """A room's full state with who set each piece; one that is no event as we read them is left out."""
+        request = Call.from_nio(nio.Api.room_get_state(_NO_TOKEN, room), f"state of {room}")
+        return answers.whole_events(await self._caller.perform(request))
+
+    async def whole_state_event(self, room: RoomId, key: StateKey) -> Event | None:
+        """One piece of a room's state with who set it, None if it was never set, or is no event as we read them."""
+        path = (*CLIENT, "rooms", room, "state", *(part for part in key if part))
+        request = call("GET", path, f"{key.type} of {room}", query=[("format", "event")])
+        try:
+            return answers.whole_event(await self._caller.perform(request))
+        except HomeserverError as refused:
+            if refused.errcode == "M_NOT_FOUND":
+                return None
+            raise
 
     async def state_event(self, room: RoomId, key: StateKey) -> Content | None:
         """The content of one piece of a room's state, None if it was never set."""

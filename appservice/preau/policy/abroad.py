@@ -95,4 +95,4 @@ def why_not_heard_abroad(vouch: VouchFacts | None, server: ServerName, room: Sha
         return Rule.BETWEEN_ACADEMIES
     if server == room.owner:
         return None
-    return None if vouch is not None and may_visit(vouch.functions, Function) else Rule.BETWEEN_ACADEMIES
+    return None if vouch is not None and may_visit(vouch.functions, frozenset(Function)) else Rule.BETWEEN_ACADEMIES

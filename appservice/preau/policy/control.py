@@ -39,7 +39,7 @@ class BrokenWord(ValueError):
     """Content that is no word of its type; the message says what was expected."""
 
 
-def key_of(word: Word) -> StateKey:
+def key_of_word(word: Word) -> StateKey:
     """Under which type and key a word stands."""
     match word:
         case SharedRoom():

@@ -122,6 +122,15 @@ async def membership(db: AsyncConnection, room_id: RoomId, user: UserId) -> Memb
     return Membership.LEAVE if found is None else Membership(found)
 
 
+async def members_of(db: AsyncConnection, rooms: Collection[RoomId]) -> defaultdict[RoomId, dict[UserId, Membership]]:
+    """Who is tied to each of these rooms, as far as we know."""
+    found: defaultdict[RoomId, dict[UserId, Membership]] = defaultdict(dict)
+    for chunk in chunks(rooms):
+        for row in await db.execute(select(tables.room_member).where(_MEMBER.room_id.in_(chunk))):
+            found[RoomId(row.room_id)][UserId(row.user_id)] = Membership(row.membership)
+    return found
+
+
 async def save_room(db: AsyncConnection, room: ActualRoom) -> None:
     """Keep a room whole: its state and members replace what was known of them.
 

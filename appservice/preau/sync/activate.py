@@ -21,6 +21,7 @@ from preau.store.engine import Transaction
 from preau.store.journal import Entry
 from preau.sync.apply import Applied, Progress, apply
 from preau.sync.context import Context
+from preau.sync.control import publish
 from preau.sync.plan import Actual, difference, display_names
 from preau.sync.push import push_facts, push_new_rooms
 from preau.sync.record import Effect, Recorder
@@ -80,6 +81,7 @@ async def activate(
     part = difference(found.wanted, actual, context.academy).only(frozenset(making.accounts))
     applied = await apply(context, part, actual, actor=actor, progress=progress)
     await push_new_rooms(context, part)
+    await publish(context, schools)
     return Activated(tuple(making.accounts.values()), making.refused, applied)
 
 

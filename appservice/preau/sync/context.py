@@ -14,7 +14,10 @@ from preau.store.engine import Store
 
 @dataclass(frozen=True, slots=True)
 class Academy:
-    """One académie's own settings, as far as rules and plans need them."""
+    """One académie's own settings, as far as rules and plans need them.
+
+    ``peers`` are the académies that it federates with, by homeserver, and the bot of each.
+    """
 
     name: AcademyName
     server: ServerName
@@ -23,6 +26,7 @@ class Academy:
     school_year: int
     choices: Mapping[Uai, SchoolChoices] = field(default_factory=dict)
     default_choices: SchoolChoices = field(default_factory=SchoolChoices)
+    peers: Mapping[ServerName, UserId] = field(default_factory=dict)
 
     def choices_of(self, school: Uai) -> SchoolChoices:
         """What that school chose, or the académie's default."""

@@ -19,6 +19,7 @@ from preau.store import actual, decisions, people, snapshots
 from preau.store import facts_outbox as outbox
 from preau.store.engine import Transaction
 from preau.sync.context import Academy
+from preau.sync.control import of_others
 
 Found: TypeAlias = dict[FactKey, Fact | None]
 """Facts by key; None for one that is no more."""
@@ -81,5 +82,5 @@ async def of_rooms(db: Transaction, _academy: Academy, schools: Collection[Uai],
         found[FactKind.ROOM, room] = room_facts(room, key)
 
 
-SOURCES: Final[tuple[Source, ...]] = (of_schools, of_people, of_rooms)
+SOURCES: Final[tuple[Source, ...]] = (of_schools, of_people, of_rooms, of_others)
 """Where facts come from, in order: a later source may change what an earlier one found."""

@@ -12,12 +12,14 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from preau.model.ids import RoomId, ServerName, Uai, UserId, split_user_id
-from preau.model.rooms import RoomKey
-from preau.model.wanted import ActualAccount, ActualRoom, Content, Membership, StateKey, Wanted, WantedRoom
+from preau.model.people import Function
+from preau.model.rooms import RoomKey, RoomKind
+from preau.model.wanted import ActualAccount, ActualRoom, Content, Membership, Seat, StateKey, Wanted, WantedRoom
+from preau.policy.abroad import may_visit, visiting
 from preau.policy.names import foremost
 from preau.policy.powers import CHILD, LINKS, child_key, child_link, parent_key, parent_link, room_state
 from preau.policy.wanted import ACADEMY
@@ -58,10 +60,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """What we know of the homeserver, as far as the plan reaches."""
+    """What we know of the homeserver, as far as the plan reaches.
+
+    ``vouched`` holds what other académies say of their people who ask to come (`preau.sync.control`).
+    """
 
     accounts: Mapping[UserId, ActualAccount]
     rooms: Mapping[RoomKey, ActualRoom]
+    vouched: Mapping[UserId, frozenset[Function]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +75,15 @@ class Plan:
     """Steps in the order in which they may be done, and the rooms as they should become.
 
     ``accepting`` names the snapshots that are accepted with it, so that a fingerprint is good for these rosters only;
-    ``part_of`` is the fingerprint of the larger plan that this one was cut from.
+    ``part_of`` is the fingerprint of the larger plan that this one was cut from; ``waiting`` are steps that others must
+    make possible first, and that nobody takes until then.
     """
 
     steps: tuple[Step, ...]
     rooms: Mapping[RoomKey, WantedRoom] = field(default_factory=dict)
     accepting: tuple[str, ...] = ()
     part_of: str = ""
+    waiting: tuple[Step, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -128,7 +136,7 @@ def difference(wanted: Iterable[Wanted], actual: Actual, academy: Academy) -> Pl
     steps += _creations(rooms, needed, actual)
     steps += _arrivals(rooms, needed, here)
     steps += _accounts_out(here)
-    return Plan(tuple(steps), rooms)
+    return Plan(tuple(steps), rooms, waiting=tuple(_waiting_for_a_word(rooms, needed, here)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +151,17 @@ class _Here:
             return user in self.actual.accounts
         return split_user_id(user)[1] != self.academy.server
 
+    def waits_for(self, user: UserId, kind: RoomKind) -> ServerName | None:
+        """The académie whose word is missing before somebody of its own is asked into a room of that kind."""
+        server = split_user_id(user)[1]
+        if server == self.academy.server or may_visit(self.actual.vouched.get(user, ()), visiting(kind)):
+            return None
+        return server
+
 
 def _within(actual: Actual, schools: Collection[Uai]) -> Actual:
     """What is there of these schools: nobody leaves a room because its school was not asked for."""
-    return Actual(actual.accounts, {key: room for key, room in actual.rooms.items() if key.school in schools})
+    return replace(actual, rooms={key: room for key, room in actual.rooms.items() if key.school in schools})
 
 
 def _ancestors(key: RoomKey, rooms: Mapping[RoomKey, WantedRoom]) -> Iterator[RoomKey]:
@@ -242,16 +257,36 @@ def _departures(rooms: Mapping[RoomKey, WantedRoom], here: _Here) -> Iterator[St
     for key, room in sorted(here.actual.rooms.items()):
         wanted = rooms[key].members if key in rooms else {}
         for user in sorted(room.members):
-            if room.members[user] is not Membership.BAN and user not in wanted:
+            if room.members[user] is Membership.BAN:
+                continue
+            if user not in wanted:
                 yield Step(Action.REMOVE_MEMBER, "has no place in this room", key, user)
+            elif server := here.waits_for(user, key.kind):
+                yield Step(Action.REMOVE_MEMBER, f"{server} does not answer for them", key, user)
 
 
 def _arrivals(rooms: Mapping[RoomKey, WantedRoom], needed: frozenset[RoomKey], here: _Here) -> Iterator[Step]:
+    for key, user, seat in _missing(rooms, needed, here):
+        if here.waits_for(user, key.kind) is None:
+            yield Step(Action.ADD_MEMBER, seat.why, key, user)
+
+
+def _waiting_for_a_word(rooms: Mapping[RoomKey, WantedRoom], needed: frozenset[RoomKey], here: _Here) -> Iterator[Step]:
+    """Visitors whose académie has not vouched for them: they are asked in once it has (DESIGN 7)."""
+    for key, user, _ in _missing(rooms, needed, here):
+        if server := here.waits_for(user, key.kind):
+            yield Step(Action.ADD_MEMBER, f"waits for the word of {server}", key, user)
+
+
+def _missing(
+    rooms: Mapping[RoomKey, WantedRoom], needed: frozenset[RoomKey], here: _Here
+) -> Iterator[tuple[RoomKey, UserId, Seat]]:
+    """Who should be in a room and is not."""
     for key in sorted(needed):
         present = here.actual.rooms[key].members if key in here.actual.rooms else {}
         for user, seat in sorted(rooms[key].members.items()):
             if here.may_enter(user) and not _is_in(user, present.get(user), here.academy.server):
-                yield Step(Action.ADD_MEMBER, seat.why, key, user)
+                yield key, user, seat
 
 
 def _is_in(user: UserId, membership: Membership | None, server: ServerName) -> bool:

@@ -24,6 +24,7 @@ from preau.store.journal import Entry
 from preau.sync.apply import Applied, Progress, apply
 from preau.sync.brakes import Brake, Limits, brakes
 from preau.sync.context import Context
+from preau.sync.control import publish
 from preau.sync.plan import Action, Actual, Plan, Step, difference
 from preau.sync.push import push_due, push_new_rooms
 from preau.sync.schools import Pending, all_schools, bound_together, reach
@@ -43,10 +44,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """All there is to do, and the brakes that hold it."""
+    """All there is to do, the brakes that hold it, and what others must make possible first."""
 
     parts: tuple[Part, ...]
     stopped_by: tuple[Brake, ...]
+    waiting: tuple[Step, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -76,16 +78,18 @@ async def plan(context: Context, schools: Collection[Uai] | None = None, limits:
     """
     now = context.clock.now()
     parts: list[Part] = []
+    waiting: list[Step] = []
     async with context.store.reading() as db:
         asked = await all_schools(db) if schools is None else frozenset(schools)
         made: set[RoomKey] = set()
         for together in await bound_together(db, asked):
             part = await _part(db, context, together, now)
             steps = tuple(step for step in part.plan.steps if not _is_made_already(step, made))
+            waiting += part.plan.waiting
             made.update(step.room for step in steps if step.action is Action.CREATE_ROOM and step.room is not None)
             if steps or part.pending:
                 parts.append(replace(part, plan=replace(part.plan, steps=steps)))
-    return Planned(tuple(parts), tuple(_brakes(parts, limits or Limits())))
+    return Planned(tuple(parts), tuple(_brakes(parts, limits or Limits())), tuple(waiting))
 
 
 async def _part(db: Transaction, context: Context, schools: Collection[Uai], now: datetime) -> Part:
@@ -107,7 +111,7 @@ def _brakes(parts: Collection[Part], limits: Limits) -> Iterator[Brake]:
 async def carry_out(
     context: Context, planned: Planned, *, actor: str, accept: str = "", progress: Progress = lambda _: None
 ) -> Applied:
-    """Accepts the pending snapshots, tells the guard, and does what the plan says.
+    """Accepts the pending snapshots, tells the guard, does what the plan says, and tells the other académies.
 
     The acceptance comes first: from then on the service repairs towards the new snapshots, so that it never brings
     somebody back whom the plan takes out; and the guard lets nobody do what the new snapshots do not give.
@@ -137,6 +141,7 @@ async def carry_out(
         steps = replace(part.plan, part_of=fingerprint)
         done.append(await apply(context, steps, now, actor=actor, progress=progress))
         await push_new_rooms(context, steps)
+    await publish(context)
     return Applied(sum(each.done for each in done), tuple(refusal for each in done for refusal in each.refused))
 
 

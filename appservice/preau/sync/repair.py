@@ -19,7 +19,7 @@ from typing import Final
 
 import structlog
 
-from preau.model.decisions import OptOut
+from preau.model.decisions import Mandate, OptOut
 from preau.model.events import Event
 from preau.model.ids import PersonId, Uai, UserId, split_user_id
 from preau.model.rooms import RoomKey
@@ -32,6 +32,7 @@ from preau.store.engine import Transaction
 from preau.store.journal import Entry
 from preau.sync.apply import apply
 from preau.sync.context import Academy, Context
+from preau.sync.control import vouched
 from preau.sync.plan import Actual, Plan, Step, difference
 from preau.sync.record import Effect, Fact, MemberChanged, StateSet, write_down
 from preau.sync.rooms import is_managed
@@ -127,8 +128,17 @@ async def _let_go(context: Context, event: Event, key: RoomKey, now: datetime) -
         await actual.save_members(db, [(event.room, user, Membership.LEAVE)])
         if server == context.academy.server:
             await decisions.opt_out(db, OptOut(PersonId(localpart), key, now))
+        else:
+            await _end_visit(db, user, key, now)
         await journal.append(db, [Entry(ACTOR, "opted_out", f"{user} {key}", {"event": event.event_id})], now)
     log.info("opted_out", user=user, room=str(key))
+
+
+async def _end_visit(db: Transaction, user: UserId, key: RoomKey, now: datetime) -> None:
+    """A visitor of another académie who leaves ends their own appointment: they have no choices here to be kept."""
+    for given in (await decisions.in_force(db, key.school, now)).appointments:
+        if (given.holder, given.role, given.scope) == (user, Mandate.VISITOR, key.scope):
+            await decisions.end_appointment(db, given.id, now, user)
 
 
 async def _mend(context: Context, event: Event, want: Wanted) -> None:
@@ -138,10 +148,11 @@ async def _mend(context: Context, event: Event, want: Wanted) -> None:
         room = await actual.room_by_id(db, event.room)
         accounts = await _account(db, subject, context.academy)
         rooms = {} if room is None or event.type == MEMBER else await actual.rooms_of_school(db, room.key.school)
+        words = await vouched(db, context.academy)
     if room is None:
         return
     known, fact = await _as_it_is(context, room, subject)
-    now = Actual(accounts, {**rooms, room.key: known})
+    now = Actual(accounts, {**rooms, room.key: known}, words)
     part = _part(difference([want], now, context.academy), room.key, subject)
     log.info("drifted", room=str(room.key), type=event.type, subject=event.state_key, steps=len(part.steps))
     async with context.store.writing() as db:

@@ -15,6 +15,7 @@ from preau.store import actual, decisions, people, snapshots
 from preau.store.engine import Transaction
 from preau.store.snapshots import SnapshotId, SnapshotState
 from preau.sync.context import Academy
+from preau.sync.control import vouched
 from preau.sync.plan import Actual
 
 
@@ -78,7 +79,7 @@ async def reach(db: Transaction, academy: Academy, schools: Collection[Uai], at:
         if chosen is not None:
             found.append(wanted(chosen, in_force[school], academy.choices_of(school), academy.server))
     rooms = await _rooms(db, touched)
-    return Reach(tuple(found), Actual(accounts, rooms), tuple(pending))
+    return Reach(tuple(found), Actual(accounts, rooms, await vouched(db, academy)), tuple(pending))
 
 
 async def _their_schools(db: Transaction, persons: Collection[PersonId]) -> frozenset[Uai]:

@@ -21,6 +21,7 @@ from preau.store.engine import Transaction
 from preau.store.journal import Entry
 from preau.sync.apply import apply
 from preau.sync.context import Context
+from preau.sync.control import publish
 from preau.sync.plan import difference
 from preau.sync.push import push_facts, push_new_rooms
 from preau.sync.recognise import Mint
@@ -39,6 +40,7 @@ async def settle(context: Context, schools: Collection[Uai], *, actor: str) -> N
     plan = difference(found.wanted, found.actual, context.academy)
     applied = await apply(context, plan, found.actual, actor=actor)
     await push_new_rooms(context, plan)
+    await publish(context, schools)
     if applied.refused:
         step, error = applied.refused[0].step, applied.refused[0].error
         raise HomeserverError(

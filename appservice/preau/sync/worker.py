@@ -14,12 +14,16 @@ from typing import Final
 
 import structlog
 
-from preau.errors import HomeserverUnreachable, PreauError, StoreError
+from preau.errors import HomeserverError, HomeserverUnreachable, PreauError, StoreError
 from preau.matrix.wire import BrokenEvent, parse_event
 from preau.store import inbox
 from preau.store.inbox import InboxEvent
+from preau.sync import visits
+from preau.sync.again import Again
 from preau.sync.context import Context
-from preau.sync.repair import Memory, handle
+from preau.sync.peers import Peers
+from preau.sync.repair import ACTOR, Memory, handle
+from preau.sync.settle import settle
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -48,11 +52,15 @@ class Worker:
         self._arrived = arrived
         self._sleep = sleep
         self._memory = Memory(context.academy)
+        self._peers = Peers(context)
+        self._look_abroad = Again()
 
     async def run(self) -> None:
         """Never ends by itself."""
         await self._patiently(self.try_stuck_again)
         while True:
+            if self._look_abroad.is_due(self._context.clock.now()):
+                await self._patiently(self.look_abroad)
             self._arrived.clear()
             await self._patiently(self._turn)
 
@@ -72,6 +80,25 @@ class Worker:
         """Whatever made events fail may be mended by now: that is often why somebody restarts the service."""
         async with self._context.store.writing() as db:
             await inbox.retry(db, [event.seq for event in await inbox.stuck(db)])
+
+    async def look_abroad(self) -> None:
+        """The control rooms, until every peer was reached; and visitors who must come or go, by a date for example.
+
+        Raises:
+            HomeserverUnreachable: our own homeserver does not answer.
+        """
+        done = False
+        try:
+            if not self._peers.reached:
+                await self._peers.attend()
+            await self._settle_visits()
+            done = self._peers.reached
+        except HomeserverUnreachable:
+            raise
+        except HomeserverError as refused:
+            log.warning("not_settled_abroad", reason=refused.happened)
+        finally:
+            self._look_abroad.tried(self._context.clock.now(), done=done)
 
     async def batch(self) -> int:
         """Handles what is waiting, up to a bound; how many events were taken up.
@@ -94,7 +121,10 @@ class Worker:
     async def _one(self, found: InboxEvent) -> list[int]:
         """The event's number, if it is dealt with; a failure is noted and counted."""
         try:
-            await handle(self._context, self._memory, parse_event(found.event))
+            event = parse_event(found.event)
+            await handle(self._context, self._memory, event)
+            if await self._peers.hear(event):
+                await self._settle_visits()
         except HomeserverUnreachable:
             raise
         except (PreauError, BrokenEvent) as failed:
@@ -104,6 +134,11 @@ class Worker:
                 await inbox.failed(db, found.seq, reason, self._context.clock.now())
             return []
         return [found.seq]
+
+    async def _settle_visits(self) -> None:
+        """Lets visitors in, or takes them out, wherever another académie's word or a date calls for it."""
+        if schools := await visits.due(self._context):
+            await settle(self._context, schools, actor=ACTOR)
 
     async def _rest(self) -> None:
         try:
