@@ -104,21 +104,51 @@ def fact(txn: LoggingTransaction, key: FactKey) -> Fact | None:
     return decode(key[0], key[1], json.loads(row[0])) if row and row[0] is not None else None
 
 
+def facts(txn: LoggingTransaction, kind: FactKind, keys: Sequence[str]) -> dict[str, Fact]:
+    """Those of some facts of one kind that are held; a few hundred at most.
+
+    Raises:
+        BrokenFact: one of them cannot be read.
+    """
+    if not keys:
+        return {}
+    marks = ", ".join("?" * len(keys))
+    txn.execute(
+        f"SELECT id, body FROM preau_guard_fact WHERE kind = ? AND body IS NOT NULL AND id IN ({marks})",  # noqa: S608 -- only placeholders are put in
+        (kind.value, *keys),
+    )
+    return {key: decode(kind, key, json.loads(body)) for key, body in txn}
+
+
 def changed_since(txn: LoggingTransaction, version: int, limit: int) -> list[FactKey]:
     """The facts that changed after a version, at most ``limit`` of them."""
     txn.execute("SELECT kind, id FROM preau_guard_fact WHERE version > ? LIMIT ?", (version, limit))
     return [(FactKind(kind), key) for kind, key in txn]
 
 
-def named(txn: LoggingTransaction, school: Uai, words: Sequence[str], limit: int) -> list[str]:
-    """The users with a place in a school in whose display name every word begins one of the words."""
-    where = " AND folded LIKE ? ESCAPE '!'" * len(words)
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One line of the search: a user, and their folded display name."""
+
+    folded: str
+    user: str
+
+
+def named(
+    txn: LoggingTransaction, school: Uai, words: Sequence[str], limit: int, after: Named | None = None
+) -> list[Named]:
+    """The users with a place in a school in whose display name every word begins one of the words, in order.
+
+    At most ``limit`` of them, behind the one after which the last call ended.
+    """
+    where = " AND folded LIKE ? ESCAPE '!'" * len(words) + (" AND (folded, user_id) > (?, ?)" if after else "")
     patterns = [f"% {_escaped(word)}%" for word in words]
+    behind = (after.folded, after.user) if after else ()
     txn.execute(
-        f"SELECT user_id FROM preau_guard_name WHERE school = ?{where} ORDER BY folded, user_id LIMIT ?",  # noqa: S608 -- only placeholders are put in
-        (school, *patterns, limit),
+        f"SELECT folded, user_id FROM preau_guard_name WHERE school = ?{where} ORDER BY folded, user_id LIMIT ?",  # noqa: S608 -- only placeholders are put in
+        (school, *patterns, *behind, limit),
     )
-    return [row[0] for row in txn]
+    return [Named(folded, user) for folded, user in txn]
 
 
 def note_process(txn: LoggingTransaction, name: str, version: int, now: int, started: int) -> None:

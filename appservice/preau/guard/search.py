@@ -1,0 +1,169 @@
+"""The search for people, in place of Synapse's own, which answers without asking who may write to whom.
+
+::
+
+    POST user_directory/search ─ nginx ─► search ─► names in the asker's schools, some hundred at a time
+                                                        ▼
+                                          may the asker write to them? ─ until the page is full ─► answer
+
+Request and answer are those of the Matrix specification's ``user_directory/search``. Only this académie's people are
+found, and only those whom the asker may write to, so that a search tells nobody who else exists.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from synapse.module_api import (
+    DirectServeJsonResource,
+    JsonDict,
+    ModuleApi,
+    SynapseRequest,
+    UserProfile,
+    parse_json_object_from_request,
+)
+from synapse.module_api.errors import Codes, SynapseError
+
+from preau.guard import tables
+from preau.guard.facts import Facts, Unreadable
+from preau.guard.settings import Settings
+from preau.guard.speech import Speech
+from preau.guard.tables import Named
+from preau.model.facts import PersonFacts
+from preau.model.ids import Uai
+from preau.policy.finding import may_be_found
+from preau.policy.refusals import Rule
+
+log = logging.getLogger(__name__)
+
+_SHOWN: Final = 10
+_SHOWN_AT_MOST: Final = 50
+"""The specification's default, and Synapse's own bound."""
+
+_FEWEST_LETTERS: Final = 2
+_MOST_WORDS: Final = 8
+_READ_AT_ONCE: Final = 300
+_READ_AT_MOST: Final = 20_000
+"""Names looked at for one search: the largest school several times over, or dozens of schools."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What somebody looks for: words (folded, as `preau.guard.tables.fold` does), and how many people at most."""
+
+    words: tuple[str, ...]
+    limit: int
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is enough to look for."""
+        return sum(map(len, self.words)) >= _FEWEST_LETTERS and self.limit > 0
+
+
+def parse_search(body: Mapping[str, Any]) -> Search:
+    """A search as it came over the wire.
+
+    Raises:
+        SynapseError: it is none; the message says why.
+    """
+    term: Any = body.get("search_term")
+    limit: Any = body.get("limit", _SHOWN)
+    if not isinstance(term, str):
+        raise SynapseError(400, "search_term: a text is expected", Codes.BAD_JSON)
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        raise SynapseError(400, "limit: a whole number is expected", Codes.BAD_JSON)
+    words = tuple(dict.fromkeys(tables.fold(term).split()))
+    return Search(words[:_MOST_WORDS], max(0, min(limit, _SHOWN_AT_MOST)))
+
+
+class SearchResource(DirectServeJsonResource):
+    """``POST search``: for anybody who is logged in."""
+
+    def __init__(self, api: ModuleApi, speech: Speech, finder: Finder) -> None:
+        super().__init__()
+        self._api = api
+        self._speech = speech
+        self._finder = finder
+
+    async def _async_render_POST(self, request: SynapseRequest) -> tuple[int, JsonDict]:  # noqa: N802 -- Synapse's name
+        asker = (await self._api.get_user_by_req(request)).user.to_string()
+        search = parse_search(parse_json_object_from_request(request))
+        try:
+            found = await self._finder.find(asker, search)
+        except Unreadable:
+            raise await self._speech.refusal(Rule.NOT_READY, asker) from None
+        shown = [{"user_id": person.user, "display_name": person.name} for person in found[: search.limit]]
+        return 200, {"results": shown, "limited": len(found) > search.limit}
+
+
+class Finder:
+    """Finds people."""
+
+    def __init__(self, api: ModuleApi, settings: Settings, facts: Facts) -> None:
+        self._api = api
+        self._settings = settings
+        self._facts = facts
+
+    def register(self) -> None:
+        """The second net, should Synapse's own directory ever be switched on: it shows no more than ours."""
+        self._api.register_spam_checker_callbacks(check_username_for_spam=self.check_username_for_spam)
+
+    async def find(self, asker: str, search: Search) -> list[PersonFacts]:
+        """People with those words in their name whom the asker may write to; one more than asked for, if there are.
+
+        Raises:
+            Unreadable: the facts cannot be read.
+        """
+        me = await self._facts.person(asker)
+        if me is None or not search.says_something:
+            return []
+        schools = await self._facts.schools_of(me)
+        found: dict[str, PersonFacts] = {}
+        async for page in self._pages(me, search):
+            people = await self._facts.persons([line.user for line in page])
+            for line in page:
+                person = people.get(line.user)
+                if person is not None and may_be_found(me, person, schools):
+                    found[person.user] = person
+            if len(found) > search.limit:
+                break
+        return list(found.values())[: search.limit + 1]
+
+    async def check_username_for_spam(self, profile: UserProfile, requester: str) -> bool:
+        """Whether a result of Synapse's own directory is left out."""
+        if requester == self._settings.bot:
+            return False
+        try:
+            me = await self._facts.person(requester)
+            person = await self._facts.person(profile["user_id"])
+            if me is None or person is None:
+                return True
+            return not may_be_found(me, person, await self._facts.schools_of(me))
+        except Unreadable:
+            return True
+
+    async def _pages(self, me: PersonFacts, search: Search) -> AsyncIterator[list[Named]]:
+        """The names that fit, school after school, as long as somebody wants more and the bound is not reached."""
+        left = _READ_AT_MOST
+        for school in sorted(party.school for party in me.parties):
+            after: Named | None = None
+            while left > 0:
+                page = await self._read(school, search, after)
+                yield page
+                left -= len(page)
+                if len(page) < _READ_AT_ONCE:
+                    break
+                after = page[-1]
+
+    async def _read(self, school: Uai, search: Search, after: Named | None) -> list[Named]:
+        try:
+            page: list[Named] = await self._api.run_db_interaction(
+                "preau_guard_search", tables.named, school, search.words, _READ_AT_ONCE, after
+            )
+        except Exception as error:
+            log.exception("The names cannot be read")
+            raise Unreadable from error
+        return page
