@@ -1,17 +1,15 @@
-"""Who may be in which room of this académie, and speak there::
+"""Who may be in which room of this académie::
 
                        managed room                         direct conversation             anything else
     join, own          as policy.entrance says              one of the two                  refused
     invite             the bot's, of whoever may enter      one of the two, of the other    refused
     leave, own         always, before any rule is asked
     kick, ban, knock   the bot's                            refused                         refused
-    anything else      whoever may still enter              whoever may write to the other  refused
 
 Rooms of other académies, and people of theirs in ours, have rules of their own: `preau.guard.abroad`.
 
-Entrance is asked for each event, not only for the first join: facts count at once, and whoever has just lost their
-place does not speak until the service has taken them out. Taking back one's own words stays possible (other rules judge
-``m.room.redaction``).
+Facts count at once: an invitation is worth nothing once its person no longer fits, and a member who no longer fits says
+nothing more (`preau.guard.writing`) until the service has taken them out.
 
 Invitations need no hook of their own: each one made here is an event, judged with its room's state at hand, while the
 hook is asked at a moment when another process may not know a new room yet. Joins need theirs for the rooms of other
@@ -34,8 +32,6 @@ from preau.guard.settings import Settings
 from preau.guard.speech import Speech
 from preau.policy.entrance import why_not_enter
 from preau.policy.refusals import Rule
-
-_REDACTION = "m.room.redaction"
 
 
 class Entrance:
@@ -108,27 +104,14 @@ class Membership:
         return False
 
     async def why_not(self, deed: Deed) -> Rule | None:
-        """Judges every event but those of the bot: may its sender be here, and do that?"""
+        """Judges member events of people of ours, and whatever crosses between académies."""
         if deed.membership == "leave" and deed.about_oneself:
             return None
         if not self._api.is_mine(deed.sender):
             return await self._abroad.why_not_ask(deed)
         if isinstance(deed.room, Foreign):
             return await self._abroad.why_not_act(deed, deed.room)
-        if deed.event.type == MEMBER:
-            return await self._why_not_member(deed)
-        return None if deed.event.type == _REDACTION else await self._why_not_act(deed)
-
-    async def _why_not_act(self, deed: Deed) -> Rule | None:
-        match deed.room:
-            case Managed() as room:
-                return await self._entrance.why_not_enter(deed.sender, room)
-            case Direct() as room:
-                return await why_not_talk(self._facts, deed.sender, room.other(deed.sender))
-            case Foreign():
-                return Rule.BETWEEN_ACADEMIES
-            case Unruled():
-                return Rule.ROOM_CREATION
+        return await self._why_not_member(deed) if deed.event.type == MEMBER else None
 
     async def _why_not_member(self, deed: Deed) -> Rule | None:
         if deed.membership == "join" and deed.about_oneself:

@@ -15,10 +15,10 @@ from synapse.module_api import ModuleApi, RoomAlias
 from synapse.module_api.errors import Codes
 
 from preau.guard.events import Deed
-from preau.guard.rooms import Direct, Managed
+from preau.guard.rooms import Direct, Foreign, Managed, Unruled
 from preau.guard.speech import Speech
 from preau.policy.refusals import Rule
-from preau.policy.upkeep import why_not_set_direct, why_not_set_managed
+from preau.policy.upkeep import why_not_set_direct, why_not_set_managed, why_not_set_unruled
 
 
 class Upkeep:
@@ -45,8 +45,10 @@ class Upkeep:
             case Direct(people):
                 new = await deed.state.get(event.type, event.state_key) is None
                 return why_not_set_direct(event.type, event.state_key, event.content, people, new=new)
-            case _:
-                return None  # nothing may be done there at all: `preau.guard.membership`
+            case Unruled():
+                return why_not_set_unruled(event.type)
+            case Foreign():
+                return None  # `preau.guard.abroad`
 
     async def user_may_create_room_alias(self, user: str, _alias: RoomAlias) -> Any:
         """Nobody gives a room an address."""

@@ -4,7 +4,7 @@
 
     encrypted? ─ yes ─► no: nothing is hidden from moderation
     who is the sender? ─ no place in any school ─► no
-    what room? ─ direct: does the contact table still allow it?   managed: still a place in that school?
+    what room? ─ direct: does the contact table still allow it?   managed: might they still enter it?
     from a device that nobody confirmed? ─ announcements: no; elsewhere few rooms a day
     how many rooms lately? ─ a pass, or one transaction (`preau.guard.allowances`)
 
@@ -24,6 +24,7 @@ from preau.guard.facts import Facts
 from preau.guard.rooms import Direct, Foreign, Managed, Room, Unruled
 from preau.model.facts import PersonFacts
 from preau.policy.devices import may_announce
+from preau.policy.entrance import why_not_enter
 from preau.policy.fan_out import FROM_A_NEW_DEVICE, Spending, conversations, rooms
 from preau.policy.refusals import Rule
 
@@ -74,9 +75,7 @@ class Writing:
             case Direct():
                 return await why_not_talk(self._facts, person.user, room.other(person.user))
             case Managed(facts):
-                if facts is None:
-                    return Rule.NOT_READY
-                return None if person.in_school(facts.school) is not None else Rule.MEMBERSHIP
+                return why_not_enter(person, facts) if facts is not None else Rule.NOT_READY
             case Foreign():
                 return None
             case Unruled():

@@ -34,6 +34,11 @@ def why_not_set_managed(event_type: str) -> Rule | None:
     return None if event_type in _ELSEWHERE else Rule.MANAGED_ROOM
 
 
+def why_not_set_unruled(event_type: str) -> Rule | None:
+    """Why nobody may set that state in a room that no rule knows; None if other rules decide."""
+    return None if event_type in _ELSEWHERE else Rule.ROOM_CREATION
+
+
 def why_not_set_direct(
     event_type: str, state_key: str, content: Mapping[str, Any], people: Collection[str], *, new: bool
 ) -> Rule | None:
