@@ -19,14 +19,12 @@ import structlog
 from preau.errors import HomeserverError
 from preau.matrix import answers
 from preau.matrix.calls import Answer, Call, call
+from preau.matrix.guard import GUARD
 from preau.matrix.rooms import RoomCreation, Rooms
 from preau.model.ids import RoomId, UserId
 from preau.model.wanted import Json
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-GUARD: Final = ("_synapse", "client", "preau", "v1")
-"""The path of the guard's own API."""
 
 _NOBODY_THERE: Final = frozenset({403, 404, 405, 501})
 """What Synapse, or a proxy before it, answers for a path that it does not know, and the guard for one it cannot do."""

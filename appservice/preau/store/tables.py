@@ -11,6 +11,9 @@
     guard_stream, guard_fact,        what we told the guard in the homeserver, and from what we worked it out;
     guard_school, guard_outbox       what it has not confirmed yet
     control_room, control_word       what the académies say to each other
+    touched                          one counter per school: did anything change that a plan is made from? by trigger
+    settled                          schools in which there was nothing to do, and at which counts
+    imported_files                   which files the newest snapshot was read from, and what was told of them
     journal ◄─ journal_head          append-only, by trigger
 
 People's names stand in four places only: inside ``snapshot.body``; in ``appointment``, for those whom no roster names;
@@ -278,6 +281,34 @@ control_word: Final = Table(
     Column("type", Text, primary_key=True),
     Column("state_key", Text, primary_key=True),
     Column("content", CanonicalJson, nullable=False),
+)
+
+touched: Final = Table(
+    "touched",
+    metadata,
+    Column("school", Text, primary_key=True),
+    Column("version", RowNumber, nullable=False, autoincrement=False),
+    Column("by_transaction", RowNumber, nullable=False, server_default="0"),
+)
+
+settled: Final = Table(
+    "settled",
+    metadata,
+    Column("school", Text, primary_key=True),
+    Column("version", RowNumber, nullable=False),
+    Column("academy_version", RowNumber, nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),
+)
+
+imported_files: Final = Table(
+    "imported_files",
+    metadata,
+    Column("school", Text, primary_key=True),
+    Column("snapshot", RowNumber, nullable=False),
+    Column("inputs", Text, nullable=False),
+    Column("report", CanonicalJson, nullable=False),
 )
 
 journal: Final = Table(

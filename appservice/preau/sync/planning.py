@@ -4,13 +4,15 @@
                                                       └─► brakes, from its pending snapshots
     parts ─► one plan to read, one fingerprint ─► accept the snapshots ─► facts for the guard ─► apply, part after part
 
-So the memory that a plan takes grows with the schools in which something is to be done, not with the académie.
+    nothing to do in a set ─► its schools are marked (`preau.store.settled`): no plan reads them until something changes
+
+So the time and memory that a plan takes grow with the schools in which something may be to do, not with the académie.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,13 +20,15 @@ from preau.errors import PlanStopped
 from preau.model.ids import Uai
 from preau.model.rooms import RoomKey
 from preau.policy.wanted import ACADEMY
-from preau.store import actual, journal, snapshots
+from preau.store import actual, journal, settled, snapshots
 from preau.store.engine import Transaction
 from preau.store.journal import Entry
+from preau.store.settled import Mark
 from preau.sync.apply import Applied, Progress, apply
 from preau.sync.brakes import Brake, Limits, brakes
 from preau.sync.context import Context
 from preau.sync.control import publish
+from preau.sync.marks import bases
 from preau.sync.plan import Action, Actual, Plan, Step, difference
 from preau.sync.push import push_due, push_new_rooms
 from preau.sync.schools import Pending, all_schools, bound_together, reach
@@ -37,18 +41,28 @@ PAST_KEPT: Final = 2
 class Part:
     """What there is to do for some schools whose people belong together, and what it was worked out from."""
 
+    schools: frozenset[Uai]
     plan: Plan
     actual: Actual
     pending: tuple[Pending, ...]
 
+    @property
+    def is_settled(self) -> bool:
+        """Is there nothing to do, to accept, or to wait for?"""
+        return not (self.plan.steps or self.pending or self.plan.waiting)
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """All there is to do, the brakes that hold it, and what others must make possible first."""
+    """All there is to do, the brakes that hold it, and what others must make possible first.
+
+    ``marks`` are for the schools that were looked at and in which nothing is left; `carry_out` keeps them.
+    """
 
     parts: tuple[Part, ...]
     stopped_by: tuple[Brake, ...]
     waiting: tuple[Step, ...] = ()
+    marks: Mapping[Uai, Mark] = field(default_factory=dict)
 
     @property
     def is_done(self) -> bool:
@@ -79,22 +93,39 @@ async def plan(context: Context, schools: Collection[Uai] | None = None, limits:
     now = context.clock.now()
     parts: list[Part] = []
     waiting: list[Step] = []
+    quiet: set[Uai] = set()
     async with context.store.reading() as db:
         asked = await all_schools(db) if schools is None else frozenset(schools)
         made: set[RoomKey] = set()
-        for together in await bound_together(db, asked):
+        for together in await _unsettled(db, context, asked, now):
             part = await _part(db, context, together, now)
             steps = tuple(step for step in part.plan.steps if not _is_made_already(step, made))
             waiting += part.plan.waiting
             made.update(step.room for step in steps if step.action is Action.CREATE_ROOM and step.room is not None)
             if steps or part.pending:
                 parts.append(replace(part, plan=replace(part.plan, steps=steps)))
-    return Planned(tuple(parts), tuple(_brakes(parts, limits or Limits())), tuple(waiting))
+            if part.is_settled:
+                quiet |= together
+        marks = await settled.marks_for(db, await bases(db, context.academy, quiet), now)
+    return Planned(tuple(parts), tuple(_brakes(parts, limits or Limits())), tuple(waiting), marks)
 
 
-async def _part(db: Transaction, context: Context, schools: Collection[Uai], now: datetime) -> Part:
+async def _unsettled(
+    db: Transaction, context: Context, schools: frozenset[Uai], now: datetime
+) -> Sequence[frozenset[Uai]]:
+    """The sets of schools that share people, but for those in which nothing was left to do and nothing changed since.
+
+    A set has its marks from one plan of the whole set, or was put together since: then the register key that did it
+    took a mark away.
+    """
+    good = await settled.settled(db, await bases(db, context.academy, await all_schools(db)), now)
+    left = schools - good
+    return [together for together in await bound_together(db, left) if together - good] if left else []
+
+
+async def _part(db: Transaction, context: Context, schools: frozenset[Uai], now: datetime) -> Part:
     found = await reach(db, context.academy, schools, now, newest=True)
-    return Part(difference(found.wanted, found.actual, context.academy), found.actual, found.pending)
+    return Part(schools, difference(found.wanted, found.actual, context.academy), found.actual, found.pending)
 
 
 def _is_made_already(step: Step, made: Collection[RoomKey]) -> bool:
@@ -142,7 +173,18 @@ async def carry_out(
         done.append(await apply(context, steps, now, actor=actor, progress=progress))
         await push_new_rooms(context, steps)
     await publish(context)
+    await _mark(context, planned, [part for part, run in zip(planned.parts, done, strict=True) if not run.refused])
     return Applied(sum(each.done for each in done), tuple(refusal for each in done for refusal in each.refused))
+
+
+async def _mark(context: Context, planned: Planned, done: Collection[Part]) -> None:
+    """Marks the schools in which nothing is left to do, those that were just done after another look."""
+    marks = {**planned.marks}
+    if done:
+        marks |= (await plan(context, {school for part in done for school in part.schools})).marks
+    if marks:
+        async with context.store.writing() as db:
+            await settled.note(db, marks)
 
 
 async def _with_shared_rooms(context: Context, known: Actual) -> Actual:
