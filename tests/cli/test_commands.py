@@ -93,7 +93,7 @@ def test_a_plan_that_a_brake_holds_says_so_and_exits_1(preau: Shell, demo: DemoS
     preau("roster", "import", *rosters(without_pupils(demo, 0.3, seed=3), 18))
     result = preau("plan", "--json")
     plan = json.loads(result.stdout)
-    assert list(plan) == ["fingerprint", "steps", "stopped_by"]
+    assert list(plan) == ["fingerprint", "steps", "waiting", "stopped_by"]
     assert result.exit_code == 1
     assert "people_removed" in {brake["brake"] for brake in plan["stopped_by"]}
     text = preau("plan")

@@ -9,7 +9,9 @@ import pytest
 from preau.config import load
 from preau.errors import ConfigError
 from preau.model.choices import SchoolChoices
+from preau.model.facts import Cell
 from preau.model.ids import Uai
+from preau.model.people import Function
 from tests.cli.conftest import CONFIGURATION, Shell
 
 
@@ -30,6 +32,21 @@ def written(folder: Path, text: str) -> Path:
         ("[store]", "[schools.0990001A]\npupil_accounts = true\n[store]", "check letter"),
         ("[store]", "[brakes]\nshare = 2\n[store]", "brakes.share"),
         ("[store]", "[store", "cannot be read"),
+        (
+            "[store]",
+            '[schools.0990001N]\ncontact = [{ writer = "pupil", reader = "pupil", when = "yes" }]\n[store]',
+            "schools.0990001N.contact: .*pupil → pupil: 'no' cannot become 'yes'",
+        ),
+        (
+            "[store]",
+            '[school_defaults]\ncontact = [{ writer = "parent", reader = "teacher", when = "no" }]\n[store]',
+            "school_defaults.contact.0.writer: .*'guardian'",
+        ),
+        (
+            "[store]",
+            "[[school_defaults.contact]]\nwriter = 'teacher'\nreader = 'pupil'\nwhen = 'no'\n" * 2 + "[store]",
+            "twice",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, old: str, new: str, named: str) -> None:
@@ -53,6 +70,14 @@ def test_a_school_s_choices_stand_beside_the_default(tmp_path: Path) -> None:
     academy = load(written(tmp_path, text)).as_academy()
     assert academy.choices_of(Uai("0990001N")) == SchoolChoices(pupil_accounts=False, pupil_rooms=True)
     assert academy.choices_of(Uai("0990002P")) == SchoolChoices(pupil_accounts=True, pupil_rooms=False)
+
+
+def test_a_school_may_tighten_the_contact_table_and_let_pupils_send_media(tmp_path: Path) -> None:
+    cell = '{ writer = "guardian", reader = "teacher", when = "same division" }'
+    text = f"{CONFIGURATION}\n[schools.0990001N]\npupil_media = true\ncontact = [{cell}]\n"
+    chosen = load(written(tmp_path, text)).as_academy().choices_of(Uai("0990001N"))
+    tighter = {(Function.GUARDIAN, Function.TEACHER): Cell.SAME_DIVISION}
+    assert chosen == SchoolChoices(pupil_media=True, contact=tighter)
 
 
 def test_check_config_says_that_all_is_understood(preau: Shell) -> None:

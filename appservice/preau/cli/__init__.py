@@ -10,7 +10,7 @@ import gc
 
 import typer
 
-from preau.cli import decisions, demo, people, plans, records, rosters, running
+from preau.cli import decisions, demo, devices, doctor, people, plans, records, rosters, running
 
 app = typer.Typer(
     name="preau",
@@ -26,8 +26,10 @@ app.command("activate")(people.activate_command)
 app.add_typer(people.consent_app, name="consent")
 app.command("appoint")(decisions.appoint)
 app.command("override")(decisions.override)
+app.add_typer(devices.device_app, name="device")
 app.command("status")(records.status)
 app.add_typer(records.journal_app, name="journal")
+app.command("doctor")(doctor.doctor)
 app.command("serve")(running.serve)
 app.command("check-config")(running.check_config)
 app.command("demo")(demo.demo)

@@ -1,4 +1,4 @@
-"""The guard's own paths (`preau.guard.web`): facts are pushed there, and it says how it stands."""
+"""The paths of `preau.guard.web` and `device_web`: facts are pushed, devices confirmed, and the guard says how it is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import structlog
 from preau.errors import HomeserverError
 from preau.matrix import answers
 from preau.matrix.calls import Answer, Call, Caller, call
+from preau.model.ids import UserId
 from preau.model.wanted import Json
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -50,6 +51,15 @@ class GuardStatus:
     processes: tuple[GuardProcess, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device on which somebody logged in; until it is ``confirmed``, a function of wide reach is limited on it."""
+
+    id: str
+    name: str
+    confirmed: bool
+
+
 class GuardCalls:
     """The calls to the guard; every one of them may be repeated. A homeserver without it is told of once."""
 
@@ -76,6 +86,26 @@ class GuardCalls:
             status = await self.guard_status()
             return None if status is None else status.held
         return None if answer is None else _held(answer)
+
+    async def devices(self, user: UserId) -> tuple[Device, ...]:
+        """The devices of one of our accounts; none without a guard."""
+        path, query = (*GUARD, "devices"), (("user", user),)
+        answer = await self._ask(call("GET", path, f"devices of {user}", query=query))
+        if answer is None:
+            return ()
+        raw = answers.obj(answer).get("devices")
+        if not isinstance(raw, list):
+            raise answers.unexpected(answer, "a list 'devices'")
+        return tuple(_device(answer, each) for each in raw)
+
+    async def confirm_device(self, user: UserId, device: str, by: str) -> None:
+        """Takes the limits of a new device away.
+
+        Raises:
+            HomeserverError: ``M_NOT_FOUND`` when the account has no such device.
+        """
+        body: Json = {"user": user, "device": device, "by": by}
+        await self._ask(call("POST", (*GUARD, "devices", "confirm"), f"confirm a device of {user}", body=body))
 
     async def _ask(self, what: Call) -> Answer | None:
         """The answer; None if nobody serves that path."""
@@ -114,6 +144,14 @@ def _process(answer: Answer, raw: Json) -> GuardProcess:
     if not isinstance(raw, dict) or not isinstance(name := raw.get("name"), str):
         raise answers.unexpected(answer, f"a name for each process, not {json.dumps(raw)[:80]}")
     return GuardProcess(name, _number(answer, raw, "version"), _number(answer, raw, "seen_ms_ago") / 1000)
+
+
+def _device(answer: Answer, raw: Json) -> Device:
+    match raw:
+        case {"id": str() as known, "name": str() | None as name, "confirmed": bool() as confirmed}:
+            return Device(known, name or "", confirmed)
+        case _:
+            raise answers.unexpected(answer, "id, name and confirmed for each device")
 
 
 def _number(answer: Answer, raw: Mapping[str, Json], key: str) -> int:
