@@ -25,12 +25,13 @@ from preau.guard.events import Deed
 from preau.guard.evidence import Evidence
 from preau.guard.facts import Facts
 from preau.guard.inner import Inner
-from preau.guard.rooms import Direct, Managed, Room
+from preau.guard.rooms import Direct, Managed, Room, Unruled
 from preau.guard.settings import Settings
 from preau.guard.writing import REDACTION, device_of
 from preau.model.facts import PersonFacts
 from preau.model.ids import Uai
 from preau.model.people import Function
+from preau.policy.entrance import why_not_enter
 from preau.policy.fan_out import Spending
 from preau.policy.refusals import Rule
 from preau.policy.takebacks import Author, Place, Takeback, speaks_for_the_school, takebacks, why_not_taken_back
@@ -64,8 +65,10 @@ class Takebacks:
         if deed.event.type != REDACTION:
             return None
         person = await self._facts.person(deed.sender)
-        if person is None:
+        if person is None or not person.parties:
             return Rule.UNKNOWN
+        if isinstance(deed.room, Unruled):
+            return Rule.ROOM_CREATION
         if await self._devices.limited(person, device_of(deed)):
             return Rule.NEW_DEVICE
         target = await self._target(deed)
@@ -89,7 +92,7 @@ class Takebacks:
             author=author,
             place=_place(deed.room),
             state=target.is_state(),
-            moderates=author is not Author.ONESELF and await _moderates(deed),
+            moderates=author is not Author.ONESELF and await _moderates(deed, person),
             functions=_functions(person, school),
         )
 
@@ -133,8 +136,11 @@ def _functions(person: PersonFacts, school: Uai | None) -> frozenset[Function]:
     return party.functions if party is not None else frozenset()
 
 
-async def _moderates(deed: Deed) -> bool:
-    """Whether the room's power levels let the sender take away what others wrote."""
+async def _moderates(deed: Deed, person: PersonFacts) -> bool:
+    """Whether the sender still belongs in the room, and its power levels let them take away what others wrote."""
+    facts = deed.room.facts if isinstance(deed.room, Managed) else None
+    if facts is None or why_not_enter(person, facts) is not None:
+        return False
     levels = await deed.state.get(_POWER)
     content: Mapping[str, Any] = levels.content if levels is not None else {}
     users = content.get("users")

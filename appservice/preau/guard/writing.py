@@ -9,7 +9,7 @@
     how many rooms lately? ─ a pass, or one transaction (`preau.guard.allowances`)
 
 This is asked for every message, so what does not change is asked of memory: facts, confirmed devices, passes. Taking
-something back is judged here too, but for the number of rooms: `preau.guard.takebacks` counts that.
+something back is no writing: `preau.guard.takebacks` judges it.
 """
 
 from __future__ import annotations
@@ -43,17 +43,14 @@ class Writing:
     async def why_not(self, deed: Deed) -> Rule | None:
         """The rule that a message breaks; see `preau.guard.events.EventRule`."""
         event = deed.event
-        if event.is_state():
+        if event.is_state() or event.type == REDACTION:
             return None
         if event.type == ENCRYPTED:
             return Rule.MANAGED_ROOM
         person = await self._facts.person(deed.sender)
         if person is None or not person.parties:
             return Rule.UNKNOWN
-        broken = await self._why_not_here(person, deed.room)
-        if broken is not None or event.type == REDACTION:
-            return broken
-        return await self._why_not_so_widely(person, deed)
+        return await self._why_not_here(person, deed.room) or await self._why_not_so_widely(person, deed)
 
     async def why_not_begin(self, user: str, other: str, device: str | None) -> Rule | None:
         """Why somebody may not begin one more conversation, with that other, now; None notes that it was begun.
