@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from preau.model.ids import RoomId, UserId, split_user_id
+from preau.model.people import Function
 from preau.model.rooms import RoomKey
 from preau.model.wanted import ActualAccount, ActualRoom, Membership, StateKey
 from preau.policy.powers import child_key, child_link, parent_key, parent_link, room_state
@@ -21,10 +22,11 @@ class ModelHomeserver:
         self.academy = academy
         self.accounts: dict[UserId, ActualAccount] = {}
         self.rooms: dict[RoomKey, ActualRoom] = {}
+        self.vouched: dict[UserId, frozenset[Function]] = {}
 
     @property
     def actual(self) -> Actual:
-        return Actual(dict(self.accounts), dict(self.rooms))
+        return Actual(dict(self.accounts), dict(self.rooms), dict(self.vouched))
 
     def activate(self, persons: Iterable[str], names: dict[UserId, str]) -> None:
         """Accounts for those who may have one."""

@@ -76,7 +76,7 @@ class World:
         async with self.context.store.reading() as db:
             accounts = await actual.accounts(db)
             rooms = await actual.rooms_of_school(db, NORTH) | await actual.rooms_of_school(db, ACADEMY)
-        return Actual(accounts, rooms)
+        return Actual(accounts, rooms, {UserId(FOREIGN): frozenset({Function.TEACHER})})
 
     async def plan(self, want: Wanted) -> Plan:
         return difference([want], await self.actual(), self.context.academy)

@@ -79,9 +79,6 @@ MEMBERSHIPS: list[tuple[str, UserId, bool, Membership | None, list[Action]]] = [
     ("unwanted, knocking", PAZ, False, KNOCK, OUT),
     ("unwanted, banned", PAZ, False, BAN, []),
     ("unwanted, account unknown to us", MAX, False, JOIN, OUT),
-    ("from elsewhere, wanted, absent", FOREIGN, True, None, IN),
-    ("from elsewhere, wanted, invited: they accept by themselves", FOREIGN, True, INVITE, []),
-    ("from elsewhere, wanted, joined", FOREIGN, True, JOIN, []),
     ("from elsewhere, unwanted, joined", FOREIGN, False, JOIN, OUT),
     ("from elsewhere, unwanted, invited", FOREIGN, False, INVITE, OUT),
 ]
@@ -93,6 +90,44 @@ def test_a_membership(how: str, who: UserId, due: bool, seen: Membership | None,
     plan = difference([wish], made_as(wish, {} if seen is None else {who: seen}), academy())
     assert [step.action for step in plan.steps] == expected
     assert {(step.room, step.user) for step in plan.steps} <= {(STAFF, who)}
+
+
+SHARED = key(RoomKind.INTER_ACADEMY, "Maths")
+VISITORS: list[tuple[str, RoomKey, frozenset[Function], Membership | None, list[Action], bool]] = [
+    # who was appointed from elsewhere, the room, the word of their académie, membership seen, steps, is waited for
+    ("vouched for, absent", SHARED, frozenset({Function.TEACHER}), None, IN, False),
+    ("vouched for, invited: they accept by themselves", SHARED, frozenset({Function.TEACHER}), INVITE, [], False),
+    ("vouched for, joined", SHARED, frozenset({Function.TEACHER}), JOIN, [], False),
+    ("vouched for, banned", SHARED, frozenset({Function.TEACHER}), BAN, [], False),
+    ("not vouched for, absent", SHARED, frozenset(), None, [], True),
+    ("not vouched for, invited", SHARED, frozenset(), INVITE, OUT, False),
+    ("not vouched for any more, joined", SHARED, frozenset(), JOIN, OUT, False),
+    ("not vouched for, banned", SHARED, frozenset(), BAN, [], False),
+    ("vouched for as a pupil", SHARED, frozenset({Function.PUPIL}), None, [], True),
+    ("into a room that is not for visitors", STAFF, frozenset({Function.TEACHER}), None, [], True),
+    ("in a room that is not for visitors", STAFF, frozenset({Function.TEACHER}), JOIN, OUT, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("how", "place", "word", "seen", "expected", "waits"), VISITORS, ids=[row[0] for row in VISITORS]
+)
+def test_a_visitor(
+    how: str, place: RoomKey, word: frozenset[Function], seen: Membership | None, expected: list[Action], waits: bool
+) -> None:
+    shown = WantedRoom(place, "Maths", "", None, {FOREIGN: Seat(0, "people appointed into this one room")})
+    wish = Wanted(NORTH, {}, {place: shown})
+    there = room(place, {} if seen is None else {FOREIGN: seen}, room_state(shown, bot=BOT, version="12"))
+    plan = difference([wish], Actual({}, {place: there}, {FOREIGN: word} if word else {}), academy())
+    assert [step.action for step in plan.steps] == expected
+    assert [step.user for step in plan.waiting] == ([FOREIGN] if waits else [])
+
+
+def test_a_room_is_made_for_visitors_before_their_academie_can_know_of_it() -> None:
+    shown = WantedRoom(SHARED, "Maths", "", None, {FOREIGN: Seat(0, "people appointed into this one room")})
+    plan = difference([Wanted(NORTH, {}, {SHARED: shown})], Actual({}, {}), academy())
+    assert said(plan) == [f"create_room {SHARED}"]
+    assert [step.reason for step in plan.waiting] == ["waits for the word of sud.example"]
 
 
 ACCOUNTS: list[tuple[str, ActualAccount, dict[UserId, str], list[Action]]] = [
