@@ -3,7 +3,8 @@
     PUT state, upgrade, anything that makes state ─► an event ─► policy.upkeep: not a member's to set ─► refused
     PUT directory/room/ALIAS, directory/list/room ─► hooks ─► refused
 
-An upgrade begins with a tombstone, which is state and is refused as such; `preau.guard.creation` would refuse the room.
+An upgrade begins with a tombstone, which is state, or to version 12 with the new room's first event, which is not a
+member's to make either (`preau.guard.creation`).
 The bot's alias of a managed room needs no hook: application services are held to their namespaces by Synapse.
 """
 

@@ -32,7 +32,7 @@ class Wording:
         if deed.event.type != MEMBER or not self._api.is_mine(deed.target):
             return None
         person = await self._facts.person(deed.target)
-        broken = why_not_say(deed.event.content, {person.name} if person is not None else ())
+        broken = why_not_say(deed.event.content, (person.name,) if person is not None else ())
         if broken is not Rule.NAME:
             return broken
         account = await self._api.get_profile_for_user(split_user_id(UserId(deed.target))[0])
