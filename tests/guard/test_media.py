@@ -109,6 +109,22 @@ async def test_a_refused_file_is_not_kept(guarded: Guarded) -> None:
     assert sorted(path for path in folder.rglob("*") if path.is_file()) == before
 
 
+async def test_while_a_new_device_is_not_confirmed_the_account_sends_nothing(guarded: Guarded) -> None:
+    teacher = await guarded.person(Function.TEACHER)
+    first = guarded.tokens[teacher]
+    await guarded.log_in(teacher, "SECOND")
+    assert (await _post("v3", guarded, teacher, png())).rule == "new_device"
+    await guarded.call("POST", "/_matrix/client/v3/logout", teacher)
+    guarded.tokens[teacher] = first
+    assert (await _post("v3", guarded, teacher, png())).status == 200
+
+
+async def test_who_reaches_few_sends_from_a_new_device(guarded: Guarded) -> None:
+    guardian = await guarded.person(Function.GUARDIAN)
+    await guarded.log_in(guardian, "SECOND")
+    assert (await _post("v3", guarded, guardian, png())).status == 200
+
+
 async def test_whoever_reads_english_is_refused_in_english(guarded: Guarded) -> None:
     teacher = await guarded.person(Function.TEACHER)
     party = Party(_person_of(teacher), OPEN_SCHOOL, frozenset({Function.TEACHER}))
@@ -133,9 +149,7 @@ async def both(tmp_path_factory: pytest.TempPathFactory, guard_authority: Author
 
 
 @pytest.mark.parametrize(("content", "status"), [(png(), 200), (ELF, 403)], ids=["picture", "program"])
-@pytest.mark.parametrize(
-    "what", ["client/v1/media/download/{}", "client/v1/media/download/{}/photo.png", "media/v3/download/{}"]
-)
+@pytest.mark.parametrize("what", ["download/{}", "download/{}/photo.png"])
 async def test_files_of_another_academy_are_looked_at_too(
     both: Neighbours, content: bytes, status: int, what: str
 ) -> None:

@@ -1,9 +1,11 @@
 """Files: who may upload how much, and which files may rest here at all::
 
     upload, any path ─► size, function, today's total ─► it is stored ─► its own first bytes ─► ClamAV ─► known
+                        any device unconfirmed?                        │
     a file of another académie, when somebody looks at it ─────────────┘
     thumbnails, which Synapse makes itself ─────────────────────────────────────────────────────────────► known
 
+Synapse does not say from which device a file comes: while one of an account is limited, none of them uploads.
 Synapse would answer with words of its own to what these hooks return, so that they raise what people should read.
 """
 
@@ -16,6 +18,7 @@ from typing import Any, Final
 from synapse.module_api import NOT_SPAM, JsonDict, MediaUploadLimit, ModuleApi
 
 from preau.guard.clamd import Verdict, scan
+from preau.guard.devices import Devices
 from preau.guard.facts import Facts, Unreadable
 from preau.guard.file_types import kind_of
 from preau.guard.inner_people import PeopleParts
@@ -44,10 +47,13 @@ _BROKEN_BY: Final = {
 class Media:
     """Rules on files."""
 
-    def __init__(self, api: ModuleApi, settings: Settings, facts: Facts, speech: Speech, inner: PeopleParts) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 -- each is asked once
+        self, api: ModuleApi, settings: Settings, facts: Facts, devices: Devices, speech: Speech, inner: PeopleParts
+    ) -> None:
         self._api = api
         self._settings = settings
         self._facts = facts
+        self._devices = devices
         self._speech = speech
         self._inner = inner
         self._scans = 0
@@ -98,7 +104,8 @@ class Media:
             return None
         try:
             allowed = await self._read_allowance(user)
-            return why_no_upload(allowed, size, await self._inner.uploaded(user, _DAY_MS))
+            broken = why_no_upload(allowed, size, await self._inner.uploaded(user, _DAY_MS))
+            return broken or (Rule.NEW_DEVICE if await self._devices.quarantined(user) else None)
         except Unreadable:
             return Rule.NOT_READY
         except Exception:

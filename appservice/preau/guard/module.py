@@ -20,7 +20,7 @@ from preau.guard.allowances import Allowances
 from preau.guard.batches import Batches
 from preau.guard.building import Building
 from preau.guard.creation import Creation
-from preau.guard.device_web import DevicesResource
+from preau.guard.device_web import ConfirmResource, DevicesResource
 from preau.guard.devices import Devices
 from preau.guard.events import EventRule, Events
 from preau.guard.evidence import Evidence
@@ -67,7 +67,7 @@ class Guard:
         Registration(speech).register(api)
         rules: list[EventRule] = [creation, membership, Wording(api, facts), upkeep, writing, takebacks]
         Events(config, rooms, speech, rules, entrance).register(inner)
-        Media(api, config, facts, speech, inner.people).register()
+        Media(api, config, facts, devices, speech, inner.people).register()
         Privacy(config, facts, speech).register(inner.people)
         finder = Finder(api, config, facts)
         finder.register()
@@ -75,6 +75,7 @@ class Guard:
         bot_only = BotOnly(api, config)
         api.register_web_resource(f"{PATH}/facts", FactsResource(bot_only, facts))
         api.register_web_resource(f"{PATH}/devices", DevicesResource(bot_only, devices))
+        api.register_web_resource(f"{PATH}/devices/confirm", ConfirmResource(bot_only, devices))
         api.register_web_resource(f"{PATH}/status", StatusResource(api, bot_only, inner))
         chains, admission = inner.chains(), Admission(api, facts, speech)
         batches = Batches(api, config, chains, Building(api, inner.process), rooms, admission) if chains else None
