@@ -16,11 +16,9 @@ from synapse.module_api.errors import Codes, SynapseError
 from preau.guard.devices import Device, Devices
 from preau.guard.web import BotOnly
 
-_CONFIRM = [b"confirm"]
-
 
 class DevicesResource(DirectServeJsonResource):
-    """One resource for both, since Synapse's are leaves."""
+    """``GET devices``: those that the account has now."""
 
     def __init__(self, bot_only: BotOnly, devices: Devices) -> None:
         super().__init__()
@@ -30,16 +28,25 @@ class DevicesResource(DirectServeJsonResource):
     async def _async_render_GET(self, request: SynapseRequest) -> tuple[int, Any]:  # noqa: N802 -- Synapse's name
         await self._bot_only.check(request)
         users = (request.args or {}).get(b"user", [])
-        if request.postpath or len(users) != 1:
+        if len(users) != 1:
             raise SynapseError(400, "devices?user=: one user is expected.", Codes.INVALID_PARAM)
         found = await self._devices.of(users[0].decode("utf-8", "replace"))
         return 200, {"devices": [_describe(device) for device in found or []]}
 
+
+class ConfirmResource(DirectServeJsonResource):
+    """``POST devices/confirm``: frees a device; again changes nothing."""
+
+    def __init__(self, bot_only: BotOnly, devices: Devices) -> None:
+        super().__init__()
+        self._bot_only = bot_only
+        self._devices = devices
+
     async def _async_render_POST(self, request: SynapseRequest) -> tuple[int, Any]:  # noqa: N802 -- Synapse's name
         await self._bot_only.check(request)
         body = parse_json_object_from_request(request)
-        user, device, by = (body.get(name, "") for name in ("user", "device", "by"))
-        if request.postpath != _CONFIRM or not all(isinstance(text, str) for text in (user, device, by)):
+        user, device, by = (body.get(name) for name in ("user", "device", "by"))
+        if not isinstance(user, str) or not isinstance(device, str) or not isinstance(by, str):
             raise SynapseError(400, "devices/confirm: user, device and by are expected.", Codes.INVALID_PARAM)
         if device not in {known.id for known in await self._devices.of(user) or []}:
             raise SynapseError(404, "This account has no such device.", Codes.NOT_FOUND)
