@@ -12,6 +12,7 @@ from pathlib import Path
 
 from preau.clock import SystemClock
 from preau.demo.cast import invent_school, invented_uai
+from preau.demo.homeserver import BOT_LOCALPART
 from preau.demo.homeserver import Homeserver as Synapse
 from preau.demo.rosters import write_rosters
 from preau.demo.school import DemoSchool
@@ -115,7 +116,10 @@ class School:
 async def school_at(
     synapse: Synapse, folder: Path, *, choices: SchoolChoices | None = None, version: str = "12", url: str = ""
 ) -> AsyncIterator[School]:
-    """A small school, imported for the first time; its store is on SQLite unless another address is given."""
+    """A small school, imported for the first time; its store is on SQLite unless another address is given.
+
+    Its académie knows the peers that its homeserver federates with.
+    """
     demo = invent_school(7, invented_uai(next(_NUMBERS)), "Collège Essai", pupils=20)
     academy = Academy(
         name=AcademyName("nord"),
@@ -124,6 +128,7 @@ async def school_at(
         room_version=version,
         school_year=demo.year,
         default_choices=choices or SchoolChoices(),
+        peers={peer: UserId(f"@{BOT_LOCALPART}:{peer}") for peer in synapse.spec.peers},
     )
     store = Store(url or f"sqlite:///{folder / 'preau.db'}")
     await store.migrate()
