@@ -12,6 +12,8 @@ from typing import Final
 from synapse.module_api import JsonDict, ModuleApi, make_deferred_yieldable, run_in_background
 from synapse.module_api.errors import Codes, SynapseError
 
+from preau.guard import inner_tables
+
 _AT_ONCE: Final = 8
 
 
@@ -40,25 +42,29 @@ class Accounts:
 
     async def make(self, wanted: Sequence[NewAccount]) -> Registered:
         """Makes those that do not exist; those that do are left as they are."""
-        found, left = Registered(), iter(wanted)
+        found = Registered()
+        left = iter(await self._missing(wanted, found))
         lanes = [run_in_background(self._make_each, left, found) for _ in range(_AT_ONCE)]
         for lane in lanes:
             await make_deferred_yieldable(lane)
         return found
+
+    async def _missing(self, wanted: Sequence[NewAccount], found: Registered) -> list[NewAccount]:
+        """Those not there yet; the others are noted."""
+        by_user = {self._api.get_qualified_user_id(account.localpart): account for account in wanted}
+        there = await self._api.run_db_interaction("preau_guard_accounts", inner_tables.accounts, [*by_user])
+        found.existing.extend(user for user in by_user if user in there)
+        return [account for user, account in by_user.items() if user not in there]
 
     async def _make_each(self, left: Iterator[NewAccount], found: Registered) -> None:
         for account in left:
             await self._make(account, found)
 
     async def _make(self, account: NewAccount, found: Registered) -> None:
-        user = self._api.get_qualified_user_id(account.localpart)
-        if await self._api.check_user_exists(user) is not None:
-            found.existing.append(user)
-            return
         try:
             found.made.append(await self._api.register_user(account.localpart, account.display_name))
         except SynapseError as error:
             if error.errcode == Codes.USER_IN_USE:  # somebody else made it just now
-                found.existing.append(user)
+                found.existing.append(self._api.get_qualified_user_id(account.localpart))
             else:
                 found.refused[account.localpart] = {"errcode": error.errcode, "error": error.msg}

@@ -12,9 +12,9 @@ from typing import Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, SynapseError
 
-from preau.guard import inner_accounts
+from preau.guard import inner_tables
 from preau.guard.facts import Facts, Unreadable
-from preau.guard.inner_accounts import Account
+from preau.guard.inner_tables import Account
 from preau.guard.rooms import Managed
 from preau.guard.speech import Speech
 from preau.model.facts import RoomFacts
@@ -38,7 +38,7 @@ class Admission:
     async def accounts(self, users: Sequence[str]) -> Mapping[str, Account]:
         """The accounts of those of these users who have one, a few hundred at most."""
         found: Mapping[str, Account] = await self._api.run_db_interaction(
-            "preau_guard_accounts", inner_accounts.accounts, users
+            "preau_guard_accounts", inner_tables.accounts, users
         )
         return found
 

@@ -22,12 +22,12 @@ from typing import Any, Final
 from synapse.module_api import JsonDict, ModuleApi, RoomAlias
 from synapse.module_api.errors import Codes, SynapseError
 
-from preau.guard import inner_accounts
+from preau.guard import inner_tables
 from preau.guard.admission import Admission
 from preau.guard.building import Building
 from preau.guard.facts import Unreadable
-from preau.guard.inner_accounts import Account
 from preau.guard.inner_chain import LONGEST, Chain, Chains, Draft
+from preau.guard.inner_tables import Account
 from preau.guard.rooms import CREATE, Managed, Rooms
 from preau.guard.settings import Settings
 
@@ -131,7 +131,7 @@ class Batches:
     async def _made_before(self, alias: RoomAlias) -> str | None:
         """The room that an alias leads to, if anybody ever entered it."""
         room = await self._chains.room_of(alias)
-        entered = inner_accounts.was_ever_entered
+        entered = inner_tables.was_ever_entered
         if room is None or not await self._api.run_db_interaction("preau_guard_entered", entered, room):
             return None
         create = (await self._api.get_room_state(room, [CREATE])).get(CREATE)
@@ -151,6 +151,7 @@ class Batches:
         what = self._rooms.created_by(chain.made[0])
         admitted = await self._admitted(order.members[:at_once], what, moved) if isinstance(what, Managed) else []
         await self._bring_in(chain, admitted, moved)
+        await self._api.run_db_interaction("preau_guard_depth", inner_tables.begins_at, chain.room, 1)
         rest = await self.move(chain.room, join=order.members[at_once:])
         moved.joined.extend(rest.joined)
         moved.refused.update(rest.refused)

@@ -21,7 +21,7 @@ profiles, devices, account data, uploads      See `preau.guard.inner_people`.
                                               wait for each other instead of failing; the module API has no such
                                               choice. Without it: Synapse's own retries.
 those of ``preau.guard.inner_parts``          Rooms and memberships in batches. Without them: the public API.
-``users``, ``profiles``, ``room_memberships`` A hundred accounts at once (`preau.guard.inner_accounts`).
+``users``, ``profiles``, ``room_memberships`` A hundred accounts at once (`preau.guard.inner_tables`).
 ============================================  =====================================================================
 """
 

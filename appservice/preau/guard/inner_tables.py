@@ -1,4 +1,4 @@
-"""Accounts and rooms as Synapse's own tables hold them: asked for by the hundred, which the module API cannot."""
+"""What Synapse's own tables hold of accounts and rooms, asked for by the hundred, which the module API cannot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Account:
 
 
 def accounts(txn: LoggingTransaction, users: Sequence[str]) -> dict[str, Account]:
-    """Those of these users who exist, at most a few hundred of them."""
+    """Those of these users who exist, at most a thousand."""
     if not users:
         return {}
     marks = ", ".join("?" * len(users))
@@ -34,6 +34,11 @@ def accounts(txn: LoggingTransaction, users: Sequence[str]) -> dict[str, Account
         user: Account(user, name, avatar, bool(deactivated), bool(locked), bool(suspended))
         for user, name, avatar, deactivated, locked, suspended in txn
     }
+
+
+def begins_at(txn: LoggingTransaction, room: str, depth: int) -> None:
+    """Notes the depth of a room's first event, where Synapse, given many first events at once, noted the last one's."""
+    txn.execute("UPDATE room_depth SET min_depth = ? WHERE room_id = ? AND min_depth > ?", (depth, room, depth))
 
 
 def was_ever_entered(txn: LoggingTransaction, room: str) -> bool:
