@@ -1,9 +1,14 @@
-"""Real homeservers: started once, by the first test that asks. Tests share homeservers, never people."""
+"""Real homeservers: started once, by the first test that asks. Tests share homeservers, never people.
+
+`nord` and `sud` are as in production; `plain` and `plain_peer` have no guard, for tests of the homeserver's own
+settings and of the adapter, whose people no service has told anybody of.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -24,11 +29,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="session")
 def ports() -> dict[str, HomeserverPorts]:
     """Ports of the shared homeservers, chosen before any starts, since each must know its peer's name."""
-    client_and_federation = iter(free_ports(6))
-    return {
-        name: HomeserverPorts(next(client_and_federation), next(client_and_federation))
-        for name in ("nord", "sud", "stranger")
-    }
+    names = ("nord", "sud", "plain", "plain_peer", "stranger")
+    client_and_federation = iter(free_ports(2 * len(names)))
+    return {name: HomeserverPorts(next(client_and_federation), next(client_and_federation)) for name in names}
 
 
 @pytest.fixture(scope="session")
@@ -50,12 +53,33 @@ async def sud(
 
 
 @pytest.fixture(scope="session")
+async def plain(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, ports: dict[str, HomeserverPorts]
+) -> AsyncIterator[Homeserver]:
+    """Like `nord`, but without the guard, and federated with `plain_peer`."""
+    found = spec(tmp_path_factory.mktemp("plain"), ports["plain"], authority, ports["plain_peer"])
+    async with Homeserver(replace(found, guard=False)) as homeserver:
+        yield homeserver
+
+
+@pytest.fixture(scope="session")
+async def plain_peer(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, ports: dict[str, HomeserverPorts]
+) -> AsyncIterator[Homeserver]:
+    """Like `plain`, federated with it."""
+    found = spec(tmp_path_factory.mktemp("plain-peer"), ports["plain_peer"], authority, ports["plain"])
+    async with Homeserver(replace(found, guard=False)) as homeserver:
+        yield homeserver
+
+
+@pytest.fixture(scope="session")
 async def stranger(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority, ports: dict[str, HomeserverPorts]
 ) -> AsyncIterator[Homeserver]:
-    """A homeserver that would like to federate with `nord` and `sud`, but is on the list of neither."""
+    """A homeserver that would like to federate with the others, but is on the list of none."""
     folder = tmp_path_factory.mktemp("stranger")
-    async with Homeserver(spec(folder, ports["stranger"], authority, ports["nord"], ports["sud"])) as homeserver:
+    found = spec(folder, ports["stranger"], authority, ports["plain"], ports["plain_peer"])
+    async with Homeserver(replace(found, guard=False)) as homeserver:
         yield homeserver
 
 

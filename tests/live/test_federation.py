@@ -16,17 +16,19 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture
-async def open_room(nord: Homeserver) -> str:
+async def open_room(plain: Homeserver) -> str:
     """The alias of a room at nord that anybody who reaches it may join."""
     request = {"preset": "public_chat", "room_alias_name": "_preau_" + new_localpart()}
-    await nord.api().post("/_matrix/client/v3/createRoom", request)
-    return f"#{request['room_alias_name']}:{nord.server_name}"
+    await plain.api().post("/_matrix/client/v3/createRoom", request)
+    return f"#{request['room_alias_name']}:{plain.server_name}"
 
 
-async def test_people_of_two_academies_talk_both_ways(nord: Homeserver, sud: Homeserver, person: MakePerson) -> None:
-    here, there = await person(nord), await person(sud)
+async def test_people_of_two_academies_talk_both_ways(
+    plain: Homeserver, plain_peer: Homeserver, person: MakePerson
+) -> None:
+    here, there = await person(plain), await person(plain_peer)
     request = {"invite": [here.user, there.user]}
-    room = (await nord.api().post("/_matrix/client/v3/createRoom", request))["room_id"]
+    room = (await plain.api().post("/_matrix/client/v3/createRoom", request))["room_id"]
     for each in (here, there):
         await join(each, room)
     await say(here, room, "Bonjour du nord")
@@ -36,9 +38,9 @@ async def test_people_of_two_academies_talk_both_ways(nord: Homeserver, sud: Hom
 
 
 async def test_somebody_of_a_listed_academy_finds_and_joins_a_room_by_its_alias(
-    sud: Homeserver, person: MakePerson, open_room: str
+    plain_peer: Homeserver, person: MakePerson, open_room: str
 ) -> None:
-    someone = await person(sud)
+    someone = await person(plain_peer)
     assert isinstance(await someone.client.join(open_room), nio.JoinResponse)
 
 
@@ -51,20 +53,20 @@ async def test_somebody_of_an_unlisted_homeserver_does_not(
 
 
 async def test_a_room_is_not_joined_from_an_unlisted_homeserver_by_its_id_either(
-    nord: Homeserver, stranger: Homeserver, person: MakePerson, open_room: str
+    plain: Homeserver, stranger: Homeserver, person: MakePerson, open_room: str
 ) -> None:
     someone = await person(stranger)
-    room = (await nord.api().get(f"/_matrix/client/v3/directory/room/{quote(open_room)}"))["room_id"]
+    room = (await plain.api().get(f"/_matrix/client/v3/directory/room/{quote(open_room)}"))["room_id"]
     with pytest.raises(HomeserverError):
         await stranger.api(someone.user).call(
-            "POST", f"/_matrix/client/v3/join/{quote(room)}", body={}, query={"server_name": nord.server_name}
+            "POST", f"/_matrix/client/v3/join/{quote(room)}", body={}, query={"server_name": plain.server_name}
         )
 
 
 async def test_an_unlisted_homeserver_cannot_invite_our_people(
-    nord: Homeserver, stranger: Homeserver, person: MakePerson
+    plain: Homeserver, stranger: Homeserver, person: MakePerson
 ) -> None:
-    ours, theirs = await person(nord), await person(stranger)
+    ours, theirs = await person(plain), await person(stranger)
     room = (await theirs.client.room_create()).room_id
     answer = await theirs.client.room_invite(room, ours.user)
     assert isinstance(answer, nio.RoomInviteError)
@@ -74,9 +76,9 @@ async def test_an_unlisted_homeserver_cannot_invite_our_people(
 
 
 async def test_our_people_cannot_invite_somebody_of_an_unlisted_homeserver(
-    nord: Homeserver, stranger: Homeserver, person: MakePerson
+    plain: Homeserver, stranger: Homeserver, person: MakePerson
 ) -> None:
-    ours, theirs = await person(nord), await person(stranger)
+    ours, theirs = await person(plain), await person(stranger)
     room = (await ours.client.room_create()).room_id
     answer = await ours.client.room_invite(room, theirs.user)
     assert isinstance(answer, nio.RoomInviteError)

@@ -34,14 +34,14 @@ def adapter(synapse: Synapse) -> Homeserver:
 
 
 @pytest.fixture(scope="session")
-async def north(nord: Synapse) -> AsyncIterator[Homeserver]:
-    async with adapter(nord) as homeserver:
+async def north(plain: Synapse) -> AsyncIterator[Homeserver]:
+    async with adapter(plain) as homeserver:
         yield homeserver
 
 
 @pytest.fixture(scope="session")
-async def south(sud: Synapse) -> AsyncIterator[Homeserver]:
-    async with adapter(sud) as homeserver:
+async def south(plain_peer: Synapse) -> AsyncIterator[Homeserver]:
+    async with adapter(plain_peer) as homeserver:
         yield homeserver
 
 
@@ -75,8 +75,8 @@ async def new_room(homeserver: Homeserver, version: str = "12", join_rule: str =
 # --- Who we are --------------------------------------------------------------------------------------------------
 
 
-async def test_the_homeserver_sees_us_as_the_bot(north: Homeserver, nord: Synapse) -> None:
-    assert await north.whoami() == nord.bot
+async def test_the_homeserver_sees_us_as_the_bot(north: Homeserver, plain: Synapse) -> None:
+    assert await north.whoami() == plain.bot
 
 
 async def test_the_homeserver_tells_its_versions(north: Homeserver) -> None:
@@ -84,19 +84,19 @@ async def test_the_homeserver_tells_its_versions(north: Homeserver) -> None:
     assert (await north.server_version()).startswith("1.")
 
 
-async def test_a_wrong_token_is_refused_with_advice(nord: Synapse) -> None:
-    async with Homeserver(Endpoint(nord.client_url, "wrong", nord.bot, nord.server_name)) as homeserver:
+async def test_a_wrong_token_is_refused_with_advice(plain: Synapse) -> None:
+    async with Homeserver(Endpoint(plain.client_url, "wrong", plain.bot, plain.server_name)) as homeserver:
         with pytest.raises(HomeserverError, match="who am I") as caught:
             await homeserver.whoami()
     assert (caught.value.errcode, caught.value.status) == ("M_UNKNOWN_TOKEN", 401)
     assert "registration file" in caught.value.advice
 
 
-async def test_whoever_sends_too_fast_is_told_that_the_homeserver_is_busy(person: MakePerson, nord: Synapse) -> None:
-    alice = await person(nord)
+async def test_whoever_sends_too_fast_is_told_that_the_homeserver_is_busy(person: MakePerson, plain: Synapse) -> None:
+    alice = await person(plain)
     created = await alice.client.room_create()
     assert isinstance(created, nio.RoomCreateResponse)
-    endpoint = Endpoint(nord.client_url, alice.client.access_token, alice.user, nord.server_name)
+    endpoint = Endpoint(plain.client_url, alice.client.access_token, alice.user, plain.server_name)
     async with Homeserver(endpoint, patience=Patience(longest_wait_seconds=0.001)) as as_alice:
 
         async def speak_without_end() -> None:
@@ -121,18 +121,18 @@ async def test_registering_twice_makes_one_account(north: Homeserver) -> None:
     assert (found.user, found.admin, found.locked, found.deactivated) == (user, False, False, False)
 
 
-async def test_the_bots_own_name_is_not_ours_to_register(north: Homeserver, nord: Synapse) -> None:
+async def test_the_bots_own_name_is_not_ours_to_register(north: Homeserver, plain: Synapse) -> None:
     with pytest.raises(HomeserverError, match="register @preau:") as caught:
-        await north.register(nord.bot)
+        await north.register(plain.bot)
     assert caught.value.errcode == "M_EXCLUSIVE"
 
 
 async def test_provisioning_twice_makes_one_account_and_keeps_its_sessions(
-    north: Homeserver, nord: Synapse, person: MakePerson
+    north: Homeserver, plain: Synapse, person: MakePerson
 ) -> None:
     user = new_user(north)
     assert await north.provision_account(user, display_name=ALICE, password="Préau-d’essai-2026")
-    alice = await person(nord)
+    alice = await person(plain)
     assert not await north.provision_account(alice.user, display_name=ALICE, password="Une-autre-2026")
     assert isinstance(await alice.client.whoami(), nio.WhoamiResponse)
     assert isinstance(await alice.client.login("Une-autre-2026"), nio.LoginResponse)
@@ -156,9 +156,9 @@ async def test_an_equal_display_name_is_not_set_again(north: Homeserver) -> None
 
 
 async def test_another_password_ends_the_sessions_unless_told_otherwise(
-    north: Homeserver, nord: Synapse, person: MakePerson
+    north: Homeserver, plain: Synapse, person: MakePerson
 ) -> None:
-    alice = await person(nord)
+    alice = await person(plain)
     await north.set_password(alice.user, "Une-autre-2026", log_out=False)
     assert isinstance(await alice.client.whoami(), nio.WhoamiResponse)
     await north.set_password(alice.user, "Encore-une-2026")
@@ -167,9 +167,9 @@ async def test_another_password_ends_the_sessions_unless_told_otherwise(
 
 
 async def test_a_locked_account_is_shut_out_and_comes_back_with_its_session(
-    north: Homeserver, nord: Synapse, person: MakePerson
+    north: Homeserver, plain: Synapse, person: MakePerson
 ) -> None:
-    alice = await person(nord)
+    alice = await person(plain)
     session = (alice.user, alice.client.device_id, alice.client.access_token)
     await north.lock(alice.user)
     await north.lock(alice.user)
@@ -181,8 +181,8 @@ async def test_a_locked_account_is_shut_out_and_comes_back_with_its_session(
     assert isinstance(await alice.client.joined_rooms(), nio.JoinedRoomsResponse)
 
 
-async def test_logging_out_ends_every_session_once(north: Homeserver, nord: Synapse, person: MakePerson) -> None:
-    alice = await person(nord)
+async def test_logging_out_ends_every_session_once(north: Homeserver, plain: Synapse, person: MakePerson) -> None:
+    alice = await person(plain)
     assert await north.log_out(alice.user) == 1
     assert isinstance(await alice.client.whoami(), nio.WhoamiError)
     assert await north.log_out(alice.user) == 0
@@ -221,7 +221,7 @@ async def test_no_call_makes_an_account_out_of_a_mistyped_id(north: Homeserver) 
 
 @pytest.mark.parametrize("version", ["11", "12"])
 async def test_a_room_is_made_as_asked_with_the_bot_as_its_sole_creator(
-    north: Homeserver, nord: Synapse, version: str
+    north: Homeserver, plain: Synapse, version: str
 ) -> None:
     request = new_request(version)
     room = await north.create_room(request)
@@ -231,15 +231,15 @@ async def test_a_room_is_made_as_asked_with_the_bot_as_its_sole_creator(
     assert "additional_creators" not in created
     assert state[StateKey("m.room.name")] == {"name": request.name}
     assert state[StateKey("m.room.join_rules")] == JOIN_RULES["restricted"]
-    assert state[StateKey("m.room.member", nord.bot)]["membership"] == "join"
+    assert state[StateKey("m.room.member", plain.bot)]["membership"] == "join"
     powers = state[StateKey("m.room.power_levels")]
     assert (powers["events_default"], powers["events"]) == (50, {"m.reaction": 0})
-    assert powers.get("users", {}) == ({nord.bot: 100} if version == "11" else {})
-    assert await north.members(room) == {nord.bot: Membership.JOIN}
+    assert powers.get("users", {}) == ({plain.bot: 100} if version == "11" else {})
+    assert await north.members(room) == {plain.bot: Membership.JOIN}
 
 
-async def test_a_creator_among_the_power_levels_is_refused_in_version_12(north: Homeserver, nord: Synapse) -> None:
-    request = RoomCreation("12", creation_content={KEY: new_localpart()}, power_levels={"users": {nord.bot: 100}})
+async def test_a_creator_among_the_power_levels_is_refused_in_version_12(north: Homeserver, plain: Synapse) -> None:
+    request = RoomCreation("12", creation_content={KEY: new_localpart()}, power_levels={"users": {plain.bot: 100}})
     with pytest.raises(HomeserverError, match="create a room without alias") as caught:
         await north.create_room(request)
     assert caught.value.status == 400
@@ -290,9 +290,9 @@ async def test_equal_state_is_set_once(north: Homeserver) -> None:
 
 
 async def test_a_notice_is_sent_once_however_often_it_is_repeated(
-    north: Homeserver, nord: Synapse, person: MakePerson
+    north: Homeserver, plain: Synapse, person: MakePerson
 ) -> None:
-    alice, room = await person(nord), await new_room(north)
+    alice, room = await person(plain), await new_room(north)
     await north.bring_in(room, alice.user)
     sent = await north.send_notice(room, "Sortie scolaire demain", txn_id="sortie")
     assert await north.send_notice(room, "Sortie scolaire demain", txn_id="sortie") == sent
@@ -314,13 +314,13 @@ async def test_whoever_is_brought_in_is_in_once(north: Homeserver, version: str,
     assert await north.joined_rooms(user) == {room}
 
 
-async def test_many_are_brought_in_at_once(north: Homeserver, nord: Synapse) -> None:
+async def test_many_are_brought_in_at_once(north: Homeserver, plain: Synapse) -> None:
     room = await new_room(north)
     users = [await new_account(north) for _ in range(10)]
     async with asyncio.TaskGroup() as tasks:
         for user in users:
             tasks.create_task(north.bring_in(room, user))
-    assert set(await north.members(room)) == {nord.bot, *users}
+    assert set(await north.members(room)) == {plain.bot, *users}
 
 
 async def test_nobody_joins_without_an_invitation(north: Homeserver) -> None:
@@ -377,8 +377,8 @@ async def test_leaving_may_be_repeated(north: Homeserver) -> None:
     assert await north.joined_rooms(user) == frozenset()
 
 
-async def test_what_the_bot_may_not_do_stays_an_error(north: Homeserver, nord: Synapse, person: MakePerson) -> None:
-    alice = await person(nord)
+async def test_what_the_bot_may_not_do_stays_an_error(north: Homeserver, plain: Synapse, person: MakePerson) -> None:
+    alice = await person(plain)
     created = await alice.client.room_create()
     assert isinstance(created, nio.RoomCreateResponse)
     room, other = RoomId(created.room_id), await new_account(north)
@@ -399,11 +399,11 @@ async def test_what_the_bot_may_not_do_stays_an_error(north: Homeserver, nord: S
 
 @pytest.mark.parametrize("version", ["11", "12"])
 async def test_a_person_of_another_academie_joins_through_a_server_that_is_in_the_room(
-    north: Homeserver, south: Homeserver, nord: Synapse, version: str
+    north: Homeserver, south: Homeserver, plain: Synapse, version: str
 ) -> None:
     user, room = await new_account(south), await new_room(north, version)
     assert await north.invite(room, user)
-    await south.join(room, user, via=[nord.server_name])
+    await south.join(room, user, via=[plain.server_name])
     assert await north.membership(room, user) is Membership.JOIN
     assert await south.joined_rooms(user) == {room}
     assert await north.kick(room, user)

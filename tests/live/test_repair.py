@@ -14,6 +14,7 @@ from aiohttp import web
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver as Synapse
 from preau.demo.processes import free_ports
+from preau.errors import HomeserverError
 from preau.model.decisions import Consent, ConsentTopic
 from preau.model.ids import PersonId, RoomId
 from preau.model.rooms import RoomKey, RoomKind
@@ -124,10 +125,15 @@ async def test_a_room_hung_out_of_its_space_is_hung_back(school: School, persons
 
 
 async def test_an_invited_stranger_is_shown_out(school: School, persons: list[PersonId]) -> None:
+    """The bot may invite anybody; the guard keeps them from entering, and the service takes the invitation back."""
     room = await school.room(RoomKind.ANNOUNCE_SCHOOL)
     stranger = PersonId(new_localpart())
-    await school.context.homeserver.register(school.user(stranger))
-    await school.context.homeserver.bring_in(room.room, school.user(stranger))
+    homeserver = school.context.homeserver
+    await homeserver.register(school.user(stranger))
+    with suppress(HomeserverError):  # taken back already
+        await homeserver.invite(room.room, school.user(stranger))
+    with pytest.raises(HomeserverError):
+        await homeserver.join(room.room, school.user(stranger))
     await _member(school, room.key, stranger, Membership.LEAVE)
 
 

@@ -19,23 +19,28 @@ from preau.matrix.rooms import RoomCreation
 from preau.model.choices import SchoolChoices
 from preau.model.decisions import Appointment, Consent, ConsentTopic, Mandate, Override, Restriction
 from preau.model.events import Event
+from preau.model.facts import SharedRoomFacts
 from preau.model.ids import DivisionCode, EventId, RoomId, UserId
 from preau.model.people import Function, PersonName, RosterSource
 from preau.model.rooms import RoomKind
 from preau.model.wanted import ActualAccount, Content, Membership, StateKey
+from preau.policy.control import VOUCH
 from preau.policy.drift import Drift
 from preau.policy.powers import POWER_LEVELS
-from preau.store import actual, journal, snapshots
+from preau.policy.wanted import ACADEMY
+from preau.store import actual, control, journal, snapshots
 from preau.store.decisions import Agreement, Pair
 from preau.sync import settle
 from preau.sync.activate import activate
 from preau.sync.directory import find_person, places
 from preau.sync.plan import Action
 from preau.sync.planning import PAST_KEPT
+from preau.sync.push import push_facts
 from preau.sync.recheck import recheck
 from preau.sync.recognise import minter
 from preau.sync.repair import Memory, handle
 from preau.sync.rooms import KEY_FIELD, alias_of
+from tests.guard.guarded import Guarded
 from tests.live.schools import ACTOR, School, only_children, school_at
 
 pytestmark = pytest.mark.live
@@ -324,16 +329,25 @@ async def test_a_head_teacher_by_appointment_gets_the_power_that_goes_with_it(sc
     assert users[school.user(person)] == 75
 
 
-async def test_a_visitor_from_another_academie_is_invited_and_is_not_asked_twice(school: School, sud: Synapse) -> None:
-    visitor = UserId(f"@visitor{school.uai.lower()}:{sud.server_name}")
-    await sud.api().post(
-        "/_matrix/client/v3/register",
-        {"type": "m.login.application_service", "username": visitor[1:].split(":")[0], "inhibit_login": True},
-    )
+async def test_a_visitor_is_invited_once_their_academie_vouches_for_them_and_is_not_asked_twice(
+    school: School, sud: Synapse
+) -> None:
+    academy = replace(school.context.academy, peers={sud.server_name: sud.bot})
+    school.context = replace(school.context, academy=academy)
+    there = Guarded(sud)
+    visitor = await there.person(Function.TEACHER, logged_in=False)
     now = school.context.clock.now()
     given = Appointment(0, visitor, Mandate.VISITOR, school.uai, None, "Maths", ACTOR, now, None)
     await settle.appoint(school.context, given, actor=ACTOR)
     room = await school.room(RoomKind.INTER_ACADEMY, "Maths")
+    assert await school.context.homeserver.membership(room.room, visitor) is Membership.LEAVE
+    assert [step.user for step in (await school.plan()).waiting] == [visitor]
+    async with school.context.store.writing() as db:
+        word = StateKey(VOUCH, visitor[1:].split(":")[0])
+        await control.save_words(db, sud.server_name, {word: {"functions": ["teacher"]}})
+    await push_facts(school.context, [ACADEMY])
+    await there.push(SharedRoomFacts(room.room, academy.server, frozenset({Function.TEACHER})))
+    await settle.settle(school.context, [school.uai], actor=ACTOR)
     assert await school.context.homeserver.membership(room.room, visitor) is Membership.INVITE
     assert (await school.plan()).is_done
 
