@@ -11,6 +11,8 @@ part (wrapped on the instance, or called)       why, and what is lost without it
 ``FederationHandlerRegistry.edu_handlers``      The same from other homeservers.
 ``AccountDataHandler.add_account_data_for_      The only hook comes after the change, and in one process. Without it
 user``                                          people can hide what the school announces.
+``IdentityHandler.bind_threepid``               ``enable_3pid_changes`` does not close these two: Synapse calls whatever
+``…try_unbind_threepid``                        identity server a client names. Without it they are open.
 ``store.get_media_uploaded_size_for_user``      The hook for a day's total is asked when the file is stored, and a
                                                 refusal leaves it on the disk for ever. Without it: that hook.
 ``config.media.max_upload_size``                What clients are told is the lower of Synapse's bound and ours.
@@ -40,12 +42,17 @@ MessageJudge: TypeAlias = Callable[[str, Any], Awaitable[None]]
 AccountDataJudge: TypeAlias = Callable[[str, str, Any], Awaitable[None]]
 """Given whose, of which type, and the new content."""
 
+IdentityJudge: TypeAlias = Callable[[str], Awaitable[None]]
+"""Given whose account an identity server would be told of."""
+
 DeliveryFilter: TypeAlias = Callable[[str, Any], bool]
 """Given the homeserver and the content, of any shape, of an ephemeral message: whether it is delivered."""
 
 _DIRECT_TO_DEVICE: Final = "m.direct_to_device"
 _SET: Final = ("target_user", "requester", "field_name", "new_value", "by_admin", "propagate")
 _DELETE: Final = ("target_user", "requester", "field_name", "by_admin")
+_BIND: Final = ("client_secret", "sid", "mxid", "id_server", "id_access_token")
+_UNBIND: Final = ("mxid", "medium", "address", "id_server")
 
 
 class PeopleParts:
@@ -109,6 +116,27 @@ class PeopleParts:
             return await add(user_id, account_data_type, content)
 
         handler.add_account_data_for_user = add_account_data_for_user
+
+    def judge_identities(self, judge: IdentityJudge) -> None:
+        """Has every call judged that this homeserver would make to an identity server whom a client names."""
+        handler = self._hs.get_identity_handler()
+        if self._as_expected(handler, "bind_threepid", _BIND):
+            bind = handler.bind_threepid
+
+            async def bind_threepid(client_secret: str, sid: str, mxid: str, id_server: str, token: str) -> Any:
+                await judge(mxid)
+                return await bind(client_secret, sid, mxid, id_server, token)
+
+            handler.bind_threepid = bind_threepid
+        if self._as_expected(handler, "try_unbind_threepid", _UNBIND):
+            unbind = handler.try_unbind_threepid
+
+            async def try_unbind_threepid(mxid: str, medium: str, address: str, id_server: str | None) -> Any:
+                if id_server is not None:
+                    await judge(mxid)
+                return await unbind(mxid, medium, address, id_server)
+
+            handler.try_unbind_threepid = try_unbind_threepid
 
     async def uploaded(self, user: str, within_ms: int) -> int:
         """Bytes that somebody uploaded lately; 0 where that cannot be told, see ``counts_uploads``."""

@@ -5,6 +5,7 @@
     a profile's field, set or deleted ─► the service, or an administrator? ─────────────────────► else refused
     a message to devices ──────────────► one's own devices? ────────────────────────────────────► else refused
     the same from another académie ────► of its service? ───────────────────────────────────────► else dropped
+    an address, tied to the account ──► by an identity server outside? ──► refused
     the list of ignored people ────────► the service or direction in it? ─► refused, else kept
 
 Synapse has no hook that could refuse any of these; see `preau.guard.inner_people`.
@@ -31,7 +32,7 @@ _IGNORED_AT_MOST: Final = 500
 
 
 class Privacy:
-    """Rules on profiles, messages to devices, and ignored people."""
+    """Rules on profiles, messages to devices, identity servers, and ignored people."""
 
     def __init__(self, settings: Settings, facts: Facts, speech: Speech) -> None:
         self._settings = settings
@@ -44,6 +45,7 @@ class Privacy:
         inner.judge_messages(self.judge_message)
         inner.filter_deliveries(self.is_delivered)
         inner.judge_account_data(self.judge_account_data)
+        inner.judge_identities(self.judge_identity)
 
     async def judge_profile(self, asker: str, by_admin: bool) -> None:  # noqa: FBT001 -- Synapse's own parameter
         """Names and everything beside them come from the service: it alone is an administrator."""
@@ -76,6 +78,10 @@ class Privacy:
         broken = await self._why_not_ignore(user, list(ignored))
         if broken is not None:
             raise await self._speech.refusal(broken, user)
+
+    async def judge_identity(self, user: str) -> None:
+        """No identity server is told of anybody, and this homeserver calls none."""
+        raise await self._speech.refusal(Rule.IDENTITY, user)
 
     async def _why_not_ignore(self, user: str, ignored: list[str]) -> Rule | None:
         if len(ignored) > _IGNORED_AT_MOST:

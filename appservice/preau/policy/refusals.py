@@ -35,6 +35,7 @@ class Rule(StrEnum):
     REGISTRATION = "registration"
     PUBLIC = "public"
     EVASION = "evasion"
+    IDENTITY = "identity"
 
 
 _ASK_SCHOOL_FR: Final = "Adressez-vous à la direction de votre établissement."
@@ -192,6 +193,16 @@ _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
     Rule.PUBLIC: (
         f"Aucun salon n’est public et personne ne peut lui donner d’adresse. {_ASK_SCHOOL_FR}",
         f"No room is public and nobody can give it an address. {_ASK_SCHOOL_EN}",
+    ),
+    Rule.IDENTITY: (
+        (
+            "Aucun annuaire extérieur ne peut relier votre compte à une adresse ou à un numéro de téléphone. "
+            "Adressez-vous à l’assistance de votre académie."
+        ),
+        (
+            "No directory outside can tie your account to an address or a telephone number. Ask your académie’s "
+            "help desk."
+        ),
     ),
     Rule.EVASION: (
         (
