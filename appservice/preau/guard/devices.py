@@ -13,7 +13,7 @@ Synapse lets a client log in under the name of a device that exists, and the nam
 login begins anew, and one under a known name takes the confirmation away before Synapse gives out a token. The person
 whose device it is finds it limited, which is as it should be when somebody else has their password.
 
-Only what is confirmed is kept in memory. A device that is not is looked up each time: few writes, soon confirmed.
+Only what is confirmed is kept in memory. A limited device is looked up each time: few writes, soon confirmed.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Devices:
         self._facts = facts
         self._speech = speech
         self._confirmed: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._ended = 0
         self._bell = Bell(api, "devices", self._hear)
 
     def register(self) -> None:
@@ -112,9 +113,12 @@ class Devices:
         Raises:
             Unreadable: that cannot be told.
         """
-        if device is None or await self._is_confirmed(person.user, device):
+        now = self._api.get_current_time_msec()
+        if device is None or now - self._confirmed.get((person.user, device), -_TRUSTED_MS) < _TRUSTED_MS:
             return False
-        return needs_confirmation(person, await self._facts.schools_of(person))
+        if not needs_confirmation(person, await self._facts.schools_of(person)):
+            return False
+        return not await self._is_confirmed(person.user, device, now)
 
     async def quarantined(self, user: str) -> bool:
         """Whether any of the account's devices is limited: for what Synapse does not tell the device of (media).
@@ -147,10 +151,8 @@ class Devices:
         now = self._api.get_current_time_msec()
         await self._api.run_db_interaction("preau_guard_confirm", device_tables.confirm, user, device, by, now)
 
-    async def _is_confirmed(self, user: str, device: str) -> bool:
-        now = self._api.get_current_time_msec()
-        if now - self._confirmed.get((user, device), -_TRUSTED_MS) < _TRUSTED_MS:
-            return True
+    async def _is_confirmed(self, user: str, device: str, now: int) -> bool:
+        ended = self._ended
         try:
             found: bool = await self._api.run_db_interaction(
                 "preau_guard_is_confirmed", device_tables.is_confirmed, user, device
@@ -158,7 +160,7 @@ class Devices:
         except Exception as error:
             log.exception("Whether a device is confirmed cannot be read")
             raise Unreadable from error
-        if found:
+        if found and ended == self._ended:
             self._keep((user, device), now)
         return found
 
@@ -169,7 +171,8 @@ class Devices:
             self._confirmed.popitem(last=False)
 
     def _hear(self, what: Sequence[str] | None) -> None:
-        """A confirmation ended; None: any may have."""
+        """A confirmation ended; None: any may have. What is being read at this moment is not kept."""
+        self._ended += 1
         if what is None:
             self._confirmed.clear()
         else:
