@@ -1,0 +1,124 @@
+"""Tries: one request of one person, what policy says of it, what the homeserver answered; those that differ."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from preau.model.ids import UserId
+from preau.policy.refusals import Rule
+from tests.everything.routes import Route
+from tests.everything.world import World
+from tests.guard.guarded import Reply
+
+OPEN: Final = ""
+SHUT: Final = "refused"
+"""Refused, by whichever part of Synapse or the guard comes first."""
+
+WHOLE: Final = os.environ.get("PREAU_MATRIX") == "whole"
+"""Whether everything is tried, or the sample that `make test` takes."""
+
+_SAMPLE: Final = 2
+"""Tries of each action on each route in the sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One request, and the verdict of policy: `OPEN`, the code of a rule, or `SHUT`."""
+
+    action: str
+    route: Route
+    who: str
+    whom: str
+    user: UserId
+    path: str
+    expected: str
+    body: Any = None
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A try with its answer."""
+
+    tried: Try
+    reply: Reply
+
+    @property
+    def got(self) -> str:
+        """The verdict of the homeserver."""
+        if 200 <= self.reply.status < 300:
+            return OPEN
+        refused = 400 <= self.reply.status < 500 and self.reply.status != 429
+        return (self.reply.rule or SHUT) if refused else f"{self.reply.status} {self.reply.body}"
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether both are the same."""
+        if self.tried.expected == SHUT:
+            return self.got == SHUT or self.got in set(Rule)
+        return self.got == self.tried.expected
+
+    @property
+    def line(self) -> str:
+        """A line of the table of failures."""
+        tried = self.tried
+        said = self.reply.body.get("errcode", "") if isinstance(self.reply.body, dict) else ""
+        return (
+            f"{tried.action:12} {tried.route!s:70} {tried.who:28} → {tried.whom:28} "
+            f"expected {tried.expected or 'allowed':18} got {self.got or 'allowed'} {self.reply.status} {said}"
+        )
+
+
+@dataclass
+class Record:
+    """Everything that was tried."""
+
+    tried: Counter[tuple[str, str]] = field(default_factory=Counter)
+    routes: set[Route] = field(default_factory=set)
+    wrong: list[Answered] = field(default_factory=list)
+
+    async def run(self, world: World, tries: Iterable[Try]) -> list[Answered]:
+        """Tries them, many at a time, and returns the answers."""
+        answers = await asyncio.gather(*(self._one(world, each) for each in tries))
+        self.wrong += [answered for answered in answers if not answered.as_expected]
+        return answers
+
+    async def _one(self, world: World, tried: Try) -> Answered:
+        self.tried[tried.action, tried.expected] += 1
+        self.routes.add(tried.route)
+        return Answered(tried, await world.ask(tried.route.method, tried.path, tried.user, tried.body, tried.raw))
+
+    def insist(self) -> None:
+        """Fails with a table of what differed, if anything did."""
+        shown = "\n".join(answered.line for answered in self.wrong[:60])
+        assert not self.wrong, f"{len(self.wrong)} of {self.tried.total()} tries differ from policy:\n{shown}"
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{action} {expected or 'allowed'}: {n}" for (action, expected), n in sorted(self.tried.items())
+        )
+
+
+def chosen(tries: Sequence[Try]) -> list[Try]:
+    """All, or the sample: of each action on each route some that are refused and some that are not; always the same."""
+    if WHOLE:
+        return list(tries)
+    groups: defaultdict[tuple[str, Route, str], list[Try]] = defaultdict(list)
+    for each in tries:
+        groups[each.action, each.route, each.expected].append(each)
+    return [each for group in groups.values() for each in sorted(group, key=_drawn)[:_SAMPLE]]
+
+
+def in_turn(routes: Sequence[Route], *which: str) -> list[Route]:
+    """The route that this combination takes: all are taken, by one combination or another."""
+    return [routes[zlib.crc32("|".join(which).encode()) % len(routes)]]
+
+
+def _drawn(tried: Try) -> int:
+    return zlib.crc32(f"{tried.who}|{tried.whom}".encode())
