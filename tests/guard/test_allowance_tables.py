@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,10 +41,11 @@ class Database:
         self._connect = connect
         self._mark = mark
 
-    def run(self, work: Callable[..., Any], *arguments: object) -> Any:
+    def run(self, work: Callable[..., Any], *arguments: object, before_commit: Callable[[], object] = bool) -> Any:
         connection = self._connect()
         try:
             found = work(cast(LoggingTransaction, Transaction(connection.cursor(), self._mark)), *arguments)
+            before_commit()
             connection.commit()
             return found
         finally:
@@ -68,6 +69,21 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
 
 def _rooms(user: str, *rooms: str, now: int = NOW) -> list[Use]:
     return [Use(user, Spending.ROOMS, room, now, FIVE) for room in rooms]
+
+
+def test_whoever_comes_second_waits_for_the_first_and_counts_it(database: Database) -> None:
+    *four, fifth, sixth = _rooms("@a:x", *(f"!{number}" for number in range(6)))
+    for use in four:
+        assert database.run(note, use)
+    with ThreadPoolExecutor(1) as pool:
+        second: list[Future[bool]] = []
+
+        def let_the_second_try() -> None:
+            second.append(pool.submit(database.run, note, sixth))
+            wait(second, timeout=0.5)
+
+        assert database.run(note, fifth, before_commit=let_the_second_try)
+        assert second[0].result(timeout=30) is False
 
 
 def test_many_at_once_get_no_more_than_the_allowance(database: Database) -> None:
