@@ -32,7 +32,17 @@ def levels(school: DemoSchool, key: RosterKey) -> set[GuardianLevel]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_part_is_played(spec: SchoolSpec, seed: int) -> None:
     found = players(invent_demo_school(spec, seed=seed))
-    assert set(Part) - found.keys() <= {Part.DEPUTY, Part.PARENT, Part.PUPIL}
+    assert set(Part) - found.keys() <= {Part.DEPUTY, Part.PARENT, Part.PUPIL, Part.PUPIL_TOO}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_where_pupils_have_accounts_two_of_one_parent_play(spec: SchoolSpec, seed: int) -> None:
+    school = invent_demo_school(spec, seed=seed)
+    played = {part: key for key, part in cast(school, pupils=True).players.items()}
+    pupils = {int(played[part].number) for part in (Part.PUPIL, Part.PUPIL_TOO)}
+    parent = played[Part.PARENT_OF_TWO].number
+    assert len(pupils) == 2
+    assert pupils <= {link.pupil for link in school.links if str(link.guardian) == parent}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

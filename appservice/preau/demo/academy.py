@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -215,6 +216,9 @@ url = "sqlite:///{spec.folder.resolve() / "preau.db"}"
 
 [service]
 port = {spec.service_port}
+
+[federation]
+peers = {json.dumps(spec.peers)}
 """
             + "".join(
                 f"\n[schools.{uai}]\npupil_accounts = true\n" for uai in self.schools if uai in SCHOOLS_WITH_PUPILS

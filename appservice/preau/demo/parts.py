@@ -42,6 +42,7 @@ class Part(StrEnum):
     SIBLING_STAYS = "parent, one child has left the school, one stays"
     PARENT = "one more parent"
     PUPIL = "pupil, where the school gives pupils accounts"
+    PUPIL_TOO = "one more pupil, where the school gives pupils accounts"
 
 
 OPTED_IN: Final = frozenset({Part.PARENT_OF_TWO, Part.OPTED_IN, Part.OPTED_IN_TOO})
@@ -65,7 +66,7 @@ class Cast:
 
 
 def cast(school: DemoSchool, *, pupils: bool = False) -> Cast:
-    """The people of an invented school who get accounts; with ``pupils`` the first child of `Part.PARENT_OF_TWO`."""
+    """The people of an invented school who get accounts; with ``pupils`` the children of `Part.PARENT_OF_TWO`."""
     ties = _Ties(school)
     two = ties.parent_of_two()
     home = ties.division_of[ties.children[two][0]]
@@ -74,7 +75,8 @@ def cast(school: DemoSchool, *, pupils: bool = False) -> Cast:
     families = _families(ties, two, home)
     players |= {_person(school, key): part for key, part in families.items()}
     if pupils:
-        players[RosterKey(RosterSource.SIECLE_PUPIL, school.uai, str(ties.children[two][0]))] = Part.PUPIL
+        for child, part in zip(ties.children[two], (Part.PUPIL, Part.PUPIL_TOO), strict=False):
+            players[RosterKey(RosterSource.SIECLE_PUPIL, school.uai, str(child))] = part
     contact = next(key for key, levels in ties.levels.items() if levels == {GuardianLevel.CONTACT})
     gone = next(link.guardian for link in school.links if link.guardian not in ties.levels)
     return Cast(school.uai, home, players, _person(school, contact), _person(school, gone))

@@ -1,7 +1,7 @@
 """The whole demo: two académies side by side, and one room that they share::
 
 nord.start ─┐
-            ├─► both ready ─► nord appoints two visitors ─► sud's teacher accepts ─► demo.json
+            ├─► both ready ─► nord appoints two visitors ─► sud vouches ─► sud's teacher accepts ─► demo.json
 sud.start  ─┘
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from preau.demo.cast import DEMO_SCHOOLS, DEMO_SEED, NORD, SUD, invent_demo_scho
 from preau.demo.homeserver import server_name_at
 from preau.demo.parts import Part
 from preau.demo.processes import free_ports
-from preau.errors import UsageError, plainly
+from preau.errors import HomeserverError, UsageError, plainly
 from preau.model.decisions import Appointment, Mandate
 from preau.model.ids import AcademyName, PersonId, RoomId, UserId
 from preau.model.rooms import RoomKey, RoomKind
@@ -31,6 +32,10 @@ from preau.sync import settle
 
 SHARED_ROOM: Final = "Orchestre"
 """The name of the room that both académies share."""
+
+_AGREED_IN: Final = 30.0
+"""Seconds in which the services of both académies have told each other what they must."""
+_POLL: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +145,24 @@ class Demo:
             async with context.store.reading() as db:
                 rooms = await actual.rooms_of_school(db, self.shared.school)
         self.shared_room = rooms[self.shared].room
-        path = f"/_matrix/client/v3/join/{quote(self.shared_room)}"
-        await self.sud.homeserver.api(theirs.user).post(path, {})
+        await self._enter(theirs, self.shared_room)
+
+    async def _enter(self, theirs: Player, room: RoomId) -> None:
+        """Sud's visitor enters once both services have agreed: sud has vouched for them, nord has invited them.
+
+        Raises:
+            HomeserverError: they could not enter in half a minute.
+        """
+        path, began = f"/_matrix/client/v3/join/{quote(room)}", time.monotonic()
+        while True:
+            try:
+                await self.sud.homeserver.api(theirs.user).post(path, {})
+            except HomeserverError:
+                if time.monotonic() - began > _AGREED_IN:
+                    raise
+                await asyncio.sleep(_POLL)
+            else:
+                return
 
     def _visit(self, holder: PersonId | UserId, now: datetime) -> Appointment:
         return Appointment(

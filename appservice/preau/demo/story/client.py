@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Final
 
 import nio
@@ -18,6 +19,10 @@ _LIMIT: Final = 30
 POLL_START: Final = "org.matrix.msc3381.poll.start"
 POLL_ANSWER: Final = "org.matrix.msc3381.poll.response"
 _TEXT: Final = "org.matrix.msc1767.text"
+
+
+# A refusal is what some lines wait for; nio would print its surprise at each between them.
+logging.getLogger("nio").addHandler(logging.NullHandler())
 
 
 class Someone:
@@ -57,9 +62,8 @@ class Someone:
 
     async def is_forbidden_to_say(self, room: RoomId, text: str) -> None:
         """A message that must be refused with M_FORBIDDEN."""
-        answer = await self._client.room_send(room, "m.room.message", {"msgtype": "m.text", "body": text})
-        code = getattr(answer, "status_code", "no refusal")
-        expect(code == "M_FORBIDDEN", f"a message of {self.player.name} was answered with {code}, not M_FORBIDDEN")
+        content = {"msgtype": "m.text", "body": text}
+        self._is_forbidden("a message", await self._client.room_send(room, "m.room.message", content))
 
     async def react(self, room: RoomId, to: EventId, key: str) -> EventId:
         """Sends a reaction."""
@@ -136,6 +140,25 @@ class Someone:
         answer = await self._client.room_create()
         expect(isinstance(answer, nio.RoomCreateResponse), f"{self.player.name} cannot make a room: {answer}")
         return RoomId(answer.room_id)
+
+    async def may_open_no_room(self) -> None:
+        """A room of their own that must be refused."""
+        self._is_forbidden("a room of their own", await self._client.room_create())
+
+    async def begin(self, user: UserId) -> RoomId:
+        """Begins a direct conversation."""
+        answer = await self._client.room_create(is_direct=True, invite=[user])
+        expect(isinstance(answer, nio.RoomCreateResponse), f"{self.player.name} cannot write to {user}: {answer}")
+        return RoomId(answer.room_id)
+
+    async def may_not_begin(self, user: UserId) -> None:
+        """A direct conversation that must be refused."""
+        answer = await self._client.room_create(is_direct=True, invite=[user])
+        self._is_forbidden(f"a conversation with {user}", answer)
+
+    def _is_forbidden(self, what: str, answer: object) -> None:
+        code = getattr(answer, "status_code", "no refusal")
+        expect(code == "M_FORBIDDEN", f"{what} of {self.player.name} was answered with {code}, not M_FORBIDDEN")
 
     async def invite(self, room: RoomId, user: UserId) -> bool:
         """Tries to invite somebody; whether it worked."""

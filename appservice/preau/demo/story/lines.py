@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from rich.console import Console
 
-from preau.demo.story import announcements, between, crashes, drift, families, parents, rosters, teachers
+from preau.demo.story import announcements, between, conversations, crashes, drift, families, parents, rosters, teachers
 from preau.demo.story.world import World
 from preau.errors import PreauError
 
@@ -28,6 +28,8 @@ STORY: Final[tuple[Line, ...]] = (
     parents.nobody_else_is_in_the_parents_rooms,
     teachers.head_teachers_and_teachers_are_in_their_divisions_rooms,
     teachers.teachers_and_guardians_talk_to_each_other,
+    conversations.a_guardian_writes_directly_to_their_childs_teacher,
+    conversations.a_pupil_cannot_write_to_another_and_nobody_makes_a_room_of_their_own,
     between.teachers_of_two_academies_talk_both_ways,
     between.an_unlisted_homeserver_is_refused_in_both_directions,
     rosters.a_moved_pupil_changes_their_guardians_rooms_and_nothing_else,

@@ -165,6 +165,7 @@ class World:
                 federation_port=federation,
                 authority=self.demo.authority,
                 peers=tuple(academy.homeserver.server_name for academy in self.demo.academies),
+                guard=False,
             )
             self._stranger = await self._stack.enter_async_context(Homeserver(spec))
         return self._stranger
