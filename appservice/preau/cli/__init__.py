@@ -7,7 +7,9 @@ use.
 from __future__ import annotations
 
 import gc
+import sys
 
+import structlog
 import typer
 
 from preau.cli import decisions, demo, devices, doctor, people, plans, records, rosters, running
@@ -38,6 +40,7 @@ app.command("demo")(demo.demo)
 def main() -> None:
     """The command ``preau``."""
     calm_collector()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is the answer's
     app()
 
 

@@ -1,0 +1,160 @@
+"""`preau doctor` and `preau device` as an operator runs them, against real homeservers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import nio
+import pytest
+
+from preau.demo.academy import child_environment
+from preau.demo.homeserver import Homeserver as Synapse
+from preau.model.ids import UserId
+from preau.store import journal
+from tests.guard.guarded import Guarded
+from tests.live.schools import School, school_at
+
+pytestmark = pytest.mark.live
+
+CONFIGURATION = """
+[academy]
+name = "nord"
+server_name = "{synapse.server_name}"
+school_year = 2025
+
+[homeserver]
+url = "{synapse.client_url}"
+as_token = "{synapse.as_token}"
+hs_token = "{synapse.hs_token}"
+
+[store]
+url = "sqlite:///{folder}/preau.db"
+"""
+PASSWORD = "Préau-d’essai-2026"
+
+
+@pytest.fixture
+async def school(nord: Synapse, tmp_path: Path) -> AsyncIterator[School]:
+    async with school_at(nord, tmp_path) as school:
+        yield school
+
+
+async def preau(synapse: Synapse, folder: Path, *words: str) -> tuple[int, str, str]:
+    """Exit status, output and errors of the command."""
+    config = folder / "preau.toml"
+    config.write_text(CONFIGURATION.format(synapse=synapse, folder=folder), encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "preau", *words, "--config", str(config)),
+        env=child_environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    return process.returncode or 0, output.decode(), errors.decode()
+
+
+async def doctor(synapse: Synapse, folder: Path) -> tuple[int, dict[str, Any]]:
+    status, output, errors = await preau(synapse, folder, "doctor", "--json")
+    assert output, errors
+    return status, json.loads(output)
+
+
+def _wrong(found: dict[str, Any]) -> set[str]:
+    return {check["check"] for check in found["checks"] if not check["well"]}
+
+
+async def test_where_service_and_guard_agree_all_is_well(school: School, nord: Synapse, tmp_path: Path) -> None:
+    await school.activate(await school.principal())
+    status, found = await doctor(nord, tmp_path)
+    assert (status, found["well"], _wrong(found)) == (0, True, set())
+    assert found["guard"]["version"] == found["service"]["version"]
+    assert found["guard"]["facts"] == found["service"]["facts"]
+    assert found["guard"]["facts"]["person"] == 1
+    assert [process["name"] for process in found["guard"]["processes"]] == ["master"]
+    status, output, _ = await preau(nord, tmp_path, "doctor")
+    assert status == 0
+    assert "Everything is well." in output
+
+
+async def test_a_guard_that_somebody_else_told_is_found(school: School, nord: Synapse, tmp_path: Path) -> None:
+    await school.activate(await school.principal())
+    other = Guarded(nord, version=10**6)
+    body = {"stream": other.stream, "after": None, "version": 10**6, "facts": {}}
+    reply = await other.call("PUT", "/_synapse/client/preau/v1/facts", nord.bot, body)
+    assert reply.status == 200
+    status, found = await doctor(nord, tmp_path)
+    assert (status, _wrong(found)) == (1, {"facts"})
+    assert "second service" in next(check["advice"] for check in found["checks"] if check["check"] == "facts")
+
+
+async def test_a_homeserver_without_the_guard_is_found(plain: Synapse, tmp_path: Path) -> None:
+    async with school_at(plain, tmp_path) as school:
+        done = await school.activate(await school.principal())
+        assert not done.applied.refused
+    status, found = await doctor(plain, tmp_path)
+    assert (status, _wrong(found)) == (1, {"guard"})
+
+
+async def test_a_wrong_token_is_found_and_our_own_database_is_looked_at_all_the_same(
+    nord: Synapse, tmp_path: Path
+) -> None:
+    async with school_at(nord, tmp_path):
+        pass
+    await preau(nord, tmp_path, "doctor")
+    text = (tmp_path / "preau.toml").read_text(encoding="utf-8").replace(nord.as_token, "wrong")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(text, encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "preau", "doctor", "--json", "--config", str(wrong)),
+        env=child_environment(),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    found = json.loads(output)
+    assert (process.returncode, _wrong(found)) == (1, {"homeserver"})
+    assert found["checks"][0]["check"] == "store"
+
+
+async def _log_in(synapse: Synapse, user: UserId, device: str) -> None:
+    client = nio.AsyncClient(synapse.client_url, user, device_id=device)
+    try:
+        answer = await client.login(PASSWORD)
+        assert isinstance(answer, nio.LoginResponse), answer
+    finally:
+        await client.close()
+
+
+async def test_a_new_device_is_confirmed_and_journalled(school: School, nord: Synapse, tmp_path: Path) -> None:
+    person = await school.principal()
+    await school.activate(person)
+    for device in ("FIRST", "SECOND"):
+        await _log_in(nord, school.user(person), device)
+    status, output, _ = await preau(nord, tmp_path, "device", "list", person, "--json")
+    devices = {each["id"]: each["confirmed"] for each in json.loads(output)["devices"]}
+    assert (status, devices) == (0, {"FIRST": True, "SECOND": False})
+    status, output, _ = await preau(nord, tmp_path, "device", "confirm", person)
+    assert (status, output) == (0, "Confirmed: SECOND.\n")
+    status, output, _ = await preau(nord, tmp_path, "device", "list", person)
+    assert [line[0] for line in output.splitlines()] == [" ", " "]
+    async with school.context.store.reading() as db:
+        entries = [entry async for entry in journal.export(db)]
+    assert [(e["subject"], e["detail"]) for e in entries if e["action"] == "device_confirmed"] == [
+        (school.user(person), {"device": "SECOND"})
+    ]
+
+
+@pytest.mark.parametrize(("words", "said"), [([], "no devices that wait"), (["THIRD"], "has no device THIRD")])
+async def test_a_device_that_is_not_there_is_not_confirmed(
+    school: School, nord: Synapse, tmp_path: Path, words: list[str], said: str
+) -> None:
+    person = await school.principal()
+    await school.activate(person)
+    await _log_in(nord, school.user(person), "FIRST")
+    status, _, errors = await preau(nord, tmp_path, "device", "confirm", person, *words)
+    assert status == 1
+    assert said in errors
