@@ -13,6 +13,7 @@ Every function takes an open connection first and joins the transaction that its
     snapshots  readings of schools; codec: a snapshot as canonical JSON
     decisions  consents, opt-outs, appointments, overrides; facts: did anything change?
     actual     what we know the homeserver has
+    settled    schools in which nothing is left to do; imported: the files that a snapshot was read from
     inbox      the homeserver's transactions, exactly once
     journal    who did what and why, hash-chained; does the chain hold?
 """

@@ -1,6 +1,9 @@
 """Roster files → snapshot::
 
-files ─► reader ─► findings ─► refused? ──yes──► nothing is kept
+files ─► the very ones that the newest snapshot was read from? ──yes──► told as then, nothing is read
+│ no
+▼
+reader ─► findings ─► refused? ──yes──► nothing is kept
 │ no
 ▼
 keys ─► persons (known, or new) ─► Snapshot ─► pending ─► plan, brakes, apply
@@ -9,24 +12,30 @@ keys ─► persons (known, or new) ─► Snapshot ─► pending ─► plan, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Final
 
 from preau.errors import RosterRefused
-from preau.model.findings import Severity
+from preau.model.findings import Finding, Severity
 from preau.model.ids import PersonId, Uai
 from preau.model.people import RosterKey
 from preau.model.roster import SchoolRoster
 from preau.model.snapshot import Snapshot
 from preau.model.wanted import Content
-from preau.roster.reader import Expectation, Reading, read, school_of
-from preau.store import journal, people, snapshots
+from preau.roster.reader import Counts, Expectation, Reading, check_report, read, school_of
+from preau.store import imported, journal, people, snapshots
 from preau.store.engine import Transaction
 from preau.store.journal import Entry
 from preau.sync.context import Context
+from preau.sync.marks import program
 from preau.sync.recognise import Mint, complete, fresh_ids, keys_that_matter, same_people, snapshot_of
+
+_FINDINGS_KEPT: Final = 1_000
+"""Files with more to tell are read again each time: they are about to be replaced."""
 
 
 class RosterFilesRefused(RosterRefused):
@@ -45,6 +54,7 @@ class RosterFilesRefused(RosterRefused):
 class Imported:
     """What an import did: ``new`` is False when the rosters say what the newest snapshot said already.
 
+    ``reading`` has no roster when the files are the very ones of the newest snapshot: they were not read again.
     ``accepted`` is True for a school's first snapshot; any other waits for `preau apply`.
     """
 
@@ -69,8 +79,11 @@ async def import_rosters(context: Context, paths: Sequence[Path], *, mint: Mint,
     Raises:
         RosterRefused: the files are refused whole; nothing was kept. `RosterFilesRefused` holds the findings.
     """
-    school = school_of(paths)
+    school, inputs = school_of(paths), _inputs(context, paths)
     async with context.store.reading() as db:
+        told = await imported.told_of(db, school, inputs) if school else None
+        if school and told is not None:
+            return Imported(school, _as_told(told), new=False, accepted=False, new_people=0)
         last = await snapshots.newest_sources(db, school) if school else ()
     year = context.academy.school_year
     newer_than = {source.kind: source.taken_at for source in last if source.taken_at is not None}
@@ -78,14 +91,37 @@ async def import_rosters(context: Context, paths: Sequence[Path], *, mint: Mint,
     roster = reading.roster
     if roster is None or not _has_a_side(roster):
         raise RosterFilesRefused(reading, reading.school or "this school")
+    still = inputs if inputs == _inputs(context, paths) else ""  # a file may be written anew while it is read
     async with context.store.writing() as db:
-        return await _keep(db, reading, roster, mint, _Told(context.clock.now(), actor))
+        return await _keep(db, reading, roster, mint, _Told(context.clock.now(), actor, still))
+
+
+def _inputs(context: Context, paths: Sequence[Path]) -> str:
+    """A digest of everything that the reading depends on; empty if a file cannot be read, which the reader tells."""
+    told = hashlib.sha256(f"{program()} {context.academy.school_year}".encode())
+    try:
+        for path in sorted(paths):
+            with path.open("rb") as file:
+                told.update(f"\n{path} {hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
+    except OSError:
+        return ""
+    return told.hexdigest()
+
+
+def _as_told(report: Mapping[str, Any]) -> Reading:
+    """The reading that `check_report` was made of, but for the roster."""
+    findings = tuple(
+        Finding(Severity(each["severity"]), each["code"], each["file"], each["line"], each["message"])
+        for each in report["findings"]
+    )
+    return Reading(None, findings, Counts(**report["counts"]), report["school"], report["year"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
     at: datetime
     actor: str
+    inputs: str
 
 
 async def _keep(db: Transaction, reading: Reading, roster: SchoolRoster, mint: Mint, told: _Told) -> Imported:
@@ -98,6 +134,8 @@ async def _keep(db: Transaction, reading: Reading, roster: SchoolRoster, mint: M
     first = saved.new and stored is None
     if first:
         await snapshots.accept(db, saved.id, told.at)
+    if told.inputs and len(reading.findings) <= _FINDINGS_KEPT:
+        await imported.note(db, roster.school, told.inputs, saved.id, check_report(reading))
     if saved.new:
         await journal.append(db, [_entry(snapshot, saved.id, len(fresh), told)], told.at)
     return Imported(roster.school, reading, saved.new, first, len(set(fresh.values())))

@@ -115,12 +115,14 @@ async def _unsettled(
 ) -> Sequence[frozenset[Uai]]:
     """The sets of schools that share people, but for those in which nothing was left to do and nothing changed since.
 
-    A set has its marks from one plan of the whole set, or was put together since: then the register key that did it
-    took a mark away.
+    A set has its marks from plans of the whole set, or was put together since: then the register key that did it took
+    marks away. Who shares people with whom is asked only when there is a school without a mark.
     """
-    good = await settled.settled(db, await bases(db, context.academy, await all_schools(db)), now)
-    left = schools - good
-    return [together for together in await bound_together(db, left) if together - good] if left else []
+    known = schools | await all_schools(db)
+    good = await settled.settled(db, await bases(db, context.academy, known), now)
+    if known <= good:
+        return []
+    return [together for together in await bound_together(db, schools) if together - good]
 
 
 async def _part(db: Transaction, context: Context, schools: frozenset[Uai], now: datetime) -> Part:
