@@ -14,6 +14,7 @@ rule for it), rate limits, the privacy policy, and the guard's own hooks, whose 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from preau.guard.inner_parts import ChainParts, Delta
 
 LONGEST: Final = 100
 """Events in a chain: Synapse stores no more in one transaction (``EventsPersistenceStorageController``)."""
+
+_TRIES: Final = 10
 
 _HOPS: Final = 100
 """State groups between one and the full state it is built on: Synapse's own ``MAX_STATE_DELTA_HOPS``."""
@@ -180,7 +183,7 @@ class Chains:
 
     @asynccontextmanager
     async def extending(self, room: str) -> AsyncIterator[Chain]:
-        """A chain at the end of a room. Until it is left, whoever else wants to change the room here must wait.
+        """A chain at the end of a room. Until it is left, whoever else wants in or out there must wait.
 
         Raises:
             SynapseError: this homeserver is not in that room.
@@ -197,11 +200,15 @@ class Chains:
         known = self._parts.versions.get(version)
         if known is None:
             raise SynapseError(400, f"Synapse knows no room version {version!r}.", Codes.UNSUPPORTED_ROOM_VERSION)
-        room = "" if known.msc4291_room_ids_as_hashes else self._parts.random_room_id()
-        chain = Chain(self._parts, room, known, {}, None, [], 1)
-        await chain.add(Draft("m.room.create", "", creator, {**content, "room_version": version}))
-        await self._parts.store.store_room(chain.room, creator, is_public=False, room_version=known)
-        return chain
+        for _ in range(_TRIES):
+            room = "" if known.msc4291_room_ids_as_hashes else self._parts.random_room_id()
+            chain = Chain(self._parts, room, known, {}, None, [], 1)
+            await chain.add(Draft("m.room.create", "", creator, {**content, "room_version": version}))
+            # Two rooms begun with the same words in the same millisecond would be one: the second tries again, later.
+            with contextlib.suppress(SynapseError):
+                await self._parts.store.store_room(chain.room, creator, is_public=False, room_version=known)
+                return chain
+        raise SynapseError(503, "No unused room id was found; try again.", Codes.UNKNOWN)
 
     async def room_of(self, alias: RoomAlias) -> str | None:
         """The room that an alias leads to, if any."""

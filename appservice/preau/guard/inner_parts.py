@@ -13,7 +13,7 @@ state handler, state groups                 the room's state once per batch; one
 event persister, or the call to it          all events in one transaction, here or on the process that Synapse
                                             made responsible for the room (``stream_writers.events``)
 notifier                                    clients, services and other homeservers are told once per batch
-linearizers and the purge lock              nobody else changes the room's members meanwhile
+linearizer and purge lock                   nobody else changes the room's members meanwhile
 room store, random room ids, room versions  a new room's row, before its first event
 ==========================================  =======================================================================
 """
@@ -56,7 +56,6 @@ _METHODS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("notifier", "on_new_room_events", ("events_and_pos", "max_room_stream_token", "extra_users")),
     ("locks", "acquire_read_write_lock", ("lock_name", "lock_key", "write")),
     ("members", "queue", ("key",)),
-    ("creations", "queue", ("key",)),
     ("rooms", "_generate_room_id", ()),
     (
         "snapshot",
@@ -113,7 +112,6 @@ class ChainParts:
     notifier: Any
     locks: Any
     members: Any
-    creations: Any
     rooms: Any
     snapshot: Any
     types: Any
@@ -134,7 +132,6 @@ class ChainParts:
     @classmethod
     def _found(cls, hs: Any) -> ChainParts:
         stores, controllers = hs.get_datastores(), hs.get_storage_controllers()
-        creation = hs.get_event_creation_handler()
         return cls(
             hs=hs,
             store=stores.main,
@@ -145,11 +142,10 @@ class ChainParts:
             builders=hs.get_event_builder_factory(),
             auth=hs.get_event_auth_handler(),
             auth_rules=import_module("synapse.event_auth"),
-            validator=creation.validator,
+            validator=hs.get_event_creation_handler().validator,
             notifier=hs.get_notifier(),
             locks=hs.get_worker_locks_handler(),
             members=hs.get_room_member_handler().member_linearizer,
-            creations=creation.limiter,
             rooms=hs.get_room_creation_handler(),
             snapshot=import_module("synapse.events.snapshot"),
             types=import_module("synapse.types"),
@@ -159,14 +155,15 @@ class ChainParts:
 
     @asynccontextmanager
     async def alone_in(self, room: str) -> AsyncIterator[None]:
-        """Until left: this process makes no other event in that room, and nobody purges it.
+        """Until left: nobody's membership of that room changes on this process, and nobody purges it.
 
-        The order is Synapse's own: memberships, then the purge lock (``RoomMemberHandler.update_membership``).
+        So do ordinary joins (``RoomMemberHandler.update_membership``). Messages go on meanwhile, beside the batch, and
+        the next event follows both; Synapse has no lock that would stop them (``EventCreationHandler.limiter`` is
+        given back before the event is made).
         """
         async with (
             self.members.queue((room,)),
             self.locks.acquire_read_write_lock(_PURGE_LOCK, room, write=False),
-            self.creations.queue(room),
         ):
             yield
 
