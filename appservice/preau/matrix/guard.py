@@ -1,4 +1,4 @@
-"""The paths of `preau.guard.web` and `device_web`: facts are pushed, devices confirmed, and the guard says how it is."""
+"""The paths of `preau.guard.web` and `device_web`: facts are pushed, devices confirmed; the guard says how it is."""
 
 from __future__ import annotations
 
