@@ -8,6 +8,11 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
+import aiohttp
+
+from preau.model.ids import UserId
+from tests.guard.guarded import Guarded
+
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
 MACROS = "application/vnd.ms-word.document.macroEnabled.main+xml"
@@ -46,6 +51,23 @@ def office(main: str = WORD, extra: str = "", **more: bytes) -> bytes:
 def open_document(mime: bytes = TEXT_DOCUMENT, manifest: bytes = MANIFEST, **more: bytes) -> bytes:
     """An OpenDocument file."""
     return archive({"mimetype": mime, "content.xml": b"<content/>", "META-INF/manifest.xml": manifest, **more})
+
+
+async def send_picture(guarded: Guarded, user: UserId, picture: bytes) -> str:
+    """Sends a picture as clients do, with its type, and returns its address without the scheme."""
+    headers = {"Authorization": f"Bearer {guarded.tokens[user]}", "Content-Type": "image/png"}
+    url = f"{guarded.homeserver.client_url}/_matrix/media/v3/upload"
+    async with aiohttp.ClientSession(headers=headers) as session, session.post(url, data=picture) as answer:
+        uri: str = (await answer.json())["content_uri"]
+    return uri.removeprefix("mxc://")
+
+
+async def status(guarded: Guarded, user: UserId, path: str) -> int:
+    """Of an answer that is no JSON."""
+    headers = {"Authorization": f"Bearer {guarded.tokens[user]}"}
+    url = guarded.homeserver.client_url + path
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
+        return answer.status
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

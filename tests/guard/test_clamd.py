@@ -17,7 +17,7 @@ from preau.demo.processes import free_ports
 from preau.guard.clamd import Verdict, scan
 from preau.model.people import Function
 from tests.guard.clamav import VIRUS, Clamd, ClamdMissing, running_clamd
-from tests.guard.files import PDF
+from tests.guard.files import PDF, png, send_picture, status
 from tests.guard.guarded import Guarded, Reply, guarded_spec
 
 pytestmark = pytest.mark.live
@@ -51,6 +51,11 @@ def clamd() -> Iterator[Clamd]:
 )
 def test_a_file_gets_its_verdict(clamd: Clamd, content: bytes, verdict: Verdict) -> None:
     assert scan(clamd.socket, io.BytesIO(content), 10) is verdict
+
+
+def test_whoever_reads_the_log_learns_that_a_file_was_too_large(clamd: Clamd, caplog: pytest.LogCaptureFixture) -> None:
+    scan(clamd.socket, io.BytesIO(bytes(16 * MIB)), 10)
+    assert "size limit exceeded" in caplog.text
 
 
 def test_a_daemon_that_is_not_there_gives_none() -> None:
@@ -104,7 +109,9 @@ async def scanned(
     """A guarded homeserver whose files that daemon looks at."""
     client, federation = free_ports(2)
     folder = tmp_path_factory.mktemp("scanned")
-    spec = guarded_spec(folder, client, federation, guard_authority, clamd_socket=clamd.socket)
+    spec = guarded_spec(
+        folder, client, federation, guard_authority, clamd_socket=clamd.socket, operator={"dynamic_thumbnails": True}
+    )
     async with Homeserver(spec) as homeserver:
         yield Guarded(homeserver)
 
@@ -125,7 +132,11 @@ async def test_a_file_too_large_for_the_scanner_is_refused(scanned: Guarded) -> 
     assert (await _upload(scanned, PDF.ljust(3 * MIB))).rule == "media_unchecked"
 
 
-async def test_without_an_answer_no_file_is_accepted(scanned: Guarded, clamd: Clamd) -> None:
-    """The last of the module: it ends the daemon."""
+async def test_without_an_answer_no_file_is_accepted_and_those_known_are_shown(scanned: Guarded, clamd: Clamd) -> None:
+    """The last of the module: it ends the daemon. The thumbnail is made after that."""
+    teacher = await scanned.person(Function.TEACHER)
+    picture = await send_picture(scanned, teacher, png(800, 600))
     clamd.process.stop()
     assert (await _upload(scanned, PDF)).rule == "media_unchecked"
+    thumbnail = f"/_matrix/client/v1/media/thumbnail/{picture}?width=48&height=48&method=crop"
+    assert await status(scanned, teacher, thumbnail) == 200

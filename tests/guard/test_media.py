@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import quote
 
-import aiohttp
 import pytest
 
 from preau.demo.authority import Authority
 from preau.model.facts import Language, Party, PersonFacts, SchoolFacts
 from preau.model.ids import PersonId, Uai, UserId
 from preau.model.people import Function
-from tests.guard.files import ELF, PDF, office, png
+from tests.guard.files import ELF, PDF, office, png, send_picture, status
 from tests.guard.guarded import Guarded, Reply
 from tests.guard.neighbours import Neighbours, neighbours
 from tests.live.homeservers import new_localpart, register
@@ -134,12 +133,9 @@ async def test_whoever_reads_english_is_refused_in_english(guarded: Guarded) -> 
 
 async def test_synapse_makes_thumbnails_of_what_was_accepted(guarded: Guarded) -> None:
     teacher = await guarded.person(Function.TEACHER)
-    headers = {"Authorization": f"Bearer {guarded.tokens[teacher]}", "Content-Type": "image/png"}
-    url = f"{guarded.homeserver.client_url}/_matrix/media/v3/upload"
-    async with aiohttp.ClientSession(headers=headers) as session, session.post(url, data=png(800, 600)) as answer:
-        uri = (await answer.json())["content_uri"].removeprefix("mxc://")
+    uri = await send_picture(guarded, teacher, png(800, 600))
     path = f"/_matrix/client/v1/media/thumbnail/{uri}?width=32&height=32&method=crop"
-    assert await _status(guarded, path, teacher) == 200
+    assert await status(guarded, teacher, path) == 200
 
 
 @pytest.fixture(scope="module")
@@ -148,27 +144,17 @@ async def both(tmp_path_factory: pytest.TempPathFactory, guard_authority: Author
         yield running
 
 
-@pytest.mark.parametrize(("content", "status"), [(png(), 200), (ELF, 403)], ids=["picture", "program"])
+@pytest.mark.parametrize(("content", "expected"), [(png(), 200), (ELF, 403)], ids=["picture", "program"])
 @pytest.mark.parametrize("what", ["download/{}", "download/{}/photo.png"])
 async def test_files_of_another_academy_are_looked_at_too(
-    both: Neighbours, content: bytes, status: int, what: str
+    both: Neighbours, content: bytes, expected: int, what: str
 ) -> None:
     theirs = await register(both.theirs.homeserver, new_localpart(), "Dominique LOIN")
     sent = await _post("v3", both.theirs, theirs, content)
     assert sent.status == 200, sent
     uri = quote(sent.body["content_uri"].removeprefix("mxc://"))
     teacher = await both.ours.person(Function.TEACHER)
-    assert await _status(both.ours, f"/_matrix/client/v1/media/{what.format(uri)}", teacher) == status
-
-
-async def _status(guarded: Guarded, path: str, user: UserId) -> int:
-    """Of an answer that is no JSON."""
-    headers = {"Authorization": f"Bearer {guarded.tokens[user]}"}
-    async with (
-        aiohttp.ClientSession(headers=headers) as session,
-        session.get(guarded.homeserver.client_url + path) as answer,
-    ):
-        return answer.status
+    assert await status(both.ours, teacher, f"/_matrix/client/v1/media/{what.format(uri)}") == expected
 
 
 def _person_of(user: UserId) -> PersonId:
