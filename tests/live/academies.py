@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from preau.demo.homeserver import Homeserver, HomeserverSpec
 from preau.demo.processes import free_ports
 from preau.model.decisions import Appointment, Mandate
 from preau.model.ids import PersonId, RoomId, UserId
-from preau.model.people import RosterSource
+from preau.model.people import Function, PersonName, RosterSource
 from preau.model.rooms import RoomKind
 from preau.sync import settle
+from preau.sync.recognise import minter
 from preau.sync.worker import Worker
 from preau.web.transactions import Transactions
 from tests.guard.guarded import Guarded, Reply
@@ -64,6 +64,15 @@ class Academy:
         source = RosterSource.STS_STATE if key.register == "epp" else RosterSource.STS_LOCAL
         return await self._activated(await self.school.person(source, key.number))
 
+    async def assistant(self) -> tuple[UserId, int]:
+        """An AESH entered by hand, whom no register knows, with an account; and the number of their appointment."""
+        context = self.school.context
+        person, now = await settle.new_person(context, minter(self.school.random)), context.clock.now()
+        name = PersonName("ESSAI", "Camille")
+        given = Appointment(0, person, Function.ASSISTANT, self.school.uai, None, "", ACTOR, now, None, name)
+        number = await settle.appoint(context, given, actor=ACTOR)
+        return await self._activated(person), number
+
     async def _activated(self, person: PersonId) -> UserId:
         done = await self.school.activate(person)
         assert (done.refused, done.applied.refused) == ({}, ())
@@ -87,6 +96,12 @@ class Academy:
         reply = await self.guarded.call("GET", path, seen_by or self.homeserver.bot)
         return str(reply.body.get("membership", ""))
 
+    async def members(self, room: RoomId, *, seen_by: UserId | None = None) -> dict[str, str]:
+        """Everybody's membership, as this homeserver sees it."""
+        path = f"{ROOMS}/{quote(room)}/members"
+        reply = await self.guarded.call("GET", path, seen_by or self.homeserver.bot)
+        return {event["state_key"]: event["content"]["membership"] for event in reply.body["chunk"]}
+
     async def send(self, user: UserId, room: RoomId, text: str, event_type: str = "m.room.message") -> Reply:
         path = f"{ROOMS}/{quote(room)}/send/{event_type}/{quote(text)}"
         return await self.guarded.call("PUT", path, user, {"msgtype": "m.text", "body": text})
@@ -104,14 +119,9 @@ class Academy:
         assert reply.status == 200, reply
         return {event["event_id"]: event["content"] for event in reply.body["chunk"]}
 
-    def database(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.homeserver.spec.folder / "data" / "homeserver.db", timeout=10)
-
-    def sealed(self, event_id: str) -> list[tuple[str, Any]]:
-        """What the guard keeps of an event: why, and the event."""
-        with closing(self.database()) as database:
-            query = "SELECT why, event_json FROM preau_guard_evidence WHERE event_id = ?"
-            return [(why, json.loads(kept)) for why, kept in database.execute(query, (event_id,))]
+    def store(self) -> sqlite3.Connection:
+        """The service's own database."""
+        return sqlite3.connect(self.homeserver.spec.folder / "service" / "preau.db", timeout=10)
 
 
 @dataclass

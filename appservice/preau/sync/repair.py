@@ -32,8 +32,9 @@ from preau.store.engine import Transaction
 from preau.store.journal import Entry
 from preau.sync.apply import apply
 from preau.sync.context import Academy, Context
-from preau.sync.control import vouched
+from preau.sync.control import publish, vouched
 from preau.sync.plan import Actual, Plan, Step, difference
+from preau.sync.push import push_facts
 from preau.sync.record import Effect, Fact, MemberChanged, StateSet, write_down
 from preau.sync.rooms import is_managed
 
@@ -132,6 +133,9 @@ async def _let_go(context: Context, event: Event, key: RoomKey, now: datetime) -
             await _end_visit(db, user, key, now)
         await journal.append(db, [Entry(ACTOR, "opted_out", f"{user} {key}", {"event": event.event_id})], now)
     log.info("opted_out", user=user, room=str(key))
+    if server != context.academy.server:
+        await push_facts(context, [key.school])
+        await publish(context, [key.school])
 
 
 async def _end_visit(db: Transaction, user: UserId, key: RoomKey, now: datetime) -> None:
