@@ -1,0 +1,70 @@
+"""Batches asked of any process: the events are written by the one that Synapse made responsible for the room."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import quote
+
+import pytest
+
+from tests.guard.batching import CLIENT, Tables, make, members, move, new_alias, order, staff
+from tests.guard.guarded import Guarded
+from tests.workers.harness import MAIN, WORKERS, SeveralProcesses
+
+pytestmark = [pytest.mark.live, pytest.mark.postgresql]
+
+
+@pytest.mark.parametrize("version", ["11", "12"])
+@pytest.mark.parametrize("asked", [MAIN, *WORKERS])
+async def test_any_process_makes_rooms_and_moves_people(
+    several: Guarded, processes: SeveralProcesses, asked: str, version: str
+) -> None:
+    url, people = processes.urls[asked], await staff(several, 130)
+    made = await make(several, order(several, people[:120], version=version), at=url)
+    assert (made["new"], set(made["joined"]), made["refused"]) == (True, set(people[:120]), {})
+    room = made["room_id"]
+    moved = await move(several, room, join=people[120:], leave=people[:10], at=url)
+    assert (set(moved["joined"]), set(moved["left"]), moved["refused"]) == (set(people[120:]), set(people[:10]), {})
+    assert await members(several, room) == set(people[10:])
+    assert (await several.say(room, people[-1])).status == 200
+    tables = Tables(processes)
+    assert tables.faults(room) == []
+    assert len(tables.extremities(room)) == 1
+    assert tables.hops(room) <= 100
+
+
+async def test_all_processes_together_make_one_room_of_an_alias(several: Guarded, processes: SeveralProcesses) -> None:
+    people, alias = await staff(several, 4), new_alias()
+    asked = zip(processes.urls.values(), people, strict=True)
+    made = await asyncio.gather(*(make(several, order(several, [user], alias=alias), at=url) for url, user in asked))
+    assert len({each["room_id"] for each in made}) == 1
+    assert [each["new"] for each in made].count(True) == 1
+    assert await members(several, made[0]["room_id"]) == set(people)
+
+
+async def test_all_processes_together_fill_one_room(several: Guarded, processes: SeveralProcesses) -> None:
+    people = await staff(several, 120)
+    room = (await make(several, order(several)))["room_id"]
+    parts = [people[start::4] for start in range(4)]
+    asked = zip(processes.urls.values(), parts, strict=True)
+    moved = await asyncio.gather(*(move(several, room, join=part, at=url) for url, part in asked))
+    assert {user for each in moved for user in each["joined"]} == set(people)
+    assert await members(several, room) == set(people)
+    assert (await several.say(room, people[0])).status == 200  # follows them all
+    assert Tables(processes).faults(room) == []
+    assert len(Tables(processes).extremities(room)) == 1
+
+
+async def test_a_client_at_one_process_sees_at_once_what_another_did(
+    several: Guarded, processes: SeveralProcesses
+) -> None:
+    (person,) = await staff(several, 1)
+    room = (await make(several, order(several), at=processes.urls["generic1"]))["room_id"]
+    at = processes.urls["generic2"]
+    begun = await several.call("GET", f"{CLIENT}/sync", person, query="timeout=0", at=at)
+    query = f"timeout=30000&since={quote(begun.body['next_batch'])}"
+    waiting = asyncio.create_task(several.call("GET", f"{CLIENT}/sync", person, query=query, at=at))
+    await asyncio.sleep(0.3)
+    await move(several, room, join=[person], at=processes.urls["generic1"])
+    async with asyncio.timeout(5):
+        assert room in (await waiting).body["rooms"]["join"]
