@@ -209,17 +209,19 @@ async def test_no_more_than_so_much_in_an_hour(guarded: Guarded) -> None:
 
 
 async def test_the_service_purges_what_an_account_wrote_and_all_of_it_is_sealed(guarded: Guarded) -> None:
-    guardian = await guarded.person(Function.GUARDIAN, divisions=CLASS)
-    room = await parents_and_staff(guarded, guardian)
-    events = [await said(guarded, room, guardian, f"Menace {number}") for number in range(3)]
+    pupil = await guarded.person(Function.PUPIL, divisions=CLASS, logged_in=False)
+    room = await guarded.managed(RoomKind.PUPILS_DIVISION, *CLASS)
+    await guarded.bring_in(room, pupil)
+    more_than_pupils_may = IN_AN_HOUR[Function.PUPIL] + 1
+    events = [await said(guarded, room, pupil, f"Menace {number}") for number in range(more_than_pupils_may)]
     bot = guarded.homeserver.bot
-    started = await guarded.call("POST", f"/_synapse/admin/v1/user/{quote(guardian)}/redact", bot, {"rooms": [room]})
+    started = await guarded.call("POST", f"/_synapse/admin/v1/user/{quote(pupil)}/redact", bot, {"rooms": [room]})
     path = f"/_synapse/admin/v1/user/redact_status/{started.body['redact_id']}"
     for _ in range(50):
         if (await guarded.call("GET", path, bot)).body["status"] in {"complete", "failed"}:
             break
         await asyncio.sleep(0.1)
-    assert [await content(guarded, room, event) for event in events] == [{}] * 3
+    assert [await content(guarded, room, event) for event in events] == [{}] * more_than_pupils_may
     assert all(sealed(guarded, event) for event in events)
 
 

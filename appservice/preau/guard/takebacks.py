@@ -8,8 +8,10 @@
                                              │
             from a confirmed device, within the allowance ─► the event is sealed ─► Synapse makes the redaction
 
-A redaction that cannot be sealed is not made. The service's own are not judged (`preau.guard.events`): it keeps its
-evidence itself.
+A redaction that cannot be sealed is not made. One without a device is the service's in somebody's name, or an
+administrator's purge of what an account wrote (``POST /_synapse/admin/v1/user/{user}/redact``, which acts as that
+account): sealed, and not counted. What the bot takes back in its own name is not judged at all (`preau.guard.events`),
+nor sealed: a purge must act as the account.
 """
 
 from __future__ import annotations
@@ -64,18 +66,25 @@ class Takebacks:
         """The rule that a redaction breaks; None seals what it takes back."""
         if deed.event.type != REDACTION:
             return None
+        target = await self._target(deed)
+        broken = await self._why_not(deed, target) if target is not None else Rule.REDACTION
+        if broken is None and target is not None:
+            await self._evidence.seal(target, "redaction")
+        return broken
+
+    async def _why_not(self, deed: Deed, target: EventBase) -> Rule | None:
         person = await self._facts.person(deed.sender)
         if person is None or not person.parties:
             return Rule.UNKNOWN
         if isinstance(deed.room, Unruled):
             return Rule.ROOM_CREATION
-        if await self._devices.limited(person, device_of(deed)):
+        device = device_of(deed)
+        if await self._devices.limited(person, device):
             return Rule.NEW_DEVICE
-        target = await self._target(deed)
-        if target is None:
-            return Rule.REDACTION
         broken = why_not_taken_back(await self._describe(deed, person, target))
-        return broken or await self._seal(person, target)
+        if broken is None and device is not None and not await self._spend(person, target):
+            return Rule.TAKEBACKS
+        return broken
 
     async def _target(self, deed: Deed) -> EventBase | None:
         """What is to be taken back, if it is a message of the same room. A redaction that is state is none of ours."""
@@ -109,12 +118,9 @@ class Takebacks:
             functions = vouched.functions if vouched is not None else frozenset()
         return Author.SCHOOL if speaks_for_the_school(functions) else Author.MEMBER
 
-    async def _seal(self, person: PersonFacts, target: EventBase) -> Rule | None:
+    async def _spend(self, person: PersonFacts, target: EventBase) -> bool:
         allowance = takebacks(person.functions)
-        if not await self._allowances.spend(person.user, Spending.TAKEBACKS, target.event_id, allowance):
-            return Rule.TAKEBACKS
-        await self._evidence.seal(target, "redaction")
-        return None
+        return await self._allowances.spend(person.user, Spending.TAKEBACKS, target.event_id, allowance)
 
 
 def _school(room: Room) -> Uai | None:
