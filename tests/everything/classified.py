@@ -1,7 +1,7 @@
 """Every route of the client listener that a member can ask, and what answers for it.
 
-A route is named by method and place, the same in all versions of the API (`tests.everything.routes.Route.deed`). One that
-Synapse serves and that stands nowhere here fails the suite, as does one here that Synapse serves no more.
+A route is named by method and place, the same in all versions of the API (`tests.everything.routes.Route.deed`). One
+that Synapse serves and that stands nowhere here fails the suite, as does one here that Synapse serves no more.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
 from preau.demo.processes import free_ports
 from tests.everything.conversations import accounts_needed
+from tests.everything.managed import members_needed
 from tests.everything.trial import Record
 from tests.everything.world import OPERATOR, World
 from tests.guard.guarded import Guarded, guarded_spec
@@ -36,7 +37,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         async with aiohttp.ClientSession(homeserver.client_url, timeout=timeout) as session:
             found = World(Guarded(homeserver), session)
             await found.read_routes()
-            await found.populate(accounts_needed())
+            await found.populate(accounts_needed(), members_needed())
             yield found
     finally:
         await homeserver.stop()

@@ -6,12 +6,16 @@ The expectations come from `preau.policy` and from nowhere else. ``make test`` t
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from preau.model.ids import UserId
-from tests.everything import conversations
+from preau.model.rooms import RoomKind
+from tests.everything import conversations, managed, personal
 from tests.everything.cast import Actor
-from tests.everything.trial import WHOLE, Record, chosen
+from tests.everything.classified import RULED
+from tests.everything.trial import WHOLE, Record, Try, chosen
 from tests.everything.world import World
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
@@ -49,3 +53,86 @@ async def test_a_conversation_stays_between_the_two_and_as_it_is(world: World, r
     await record.run(world, conversations.entering(world, begun if WHOLE else begun[:4]))
     await record.run(world, conversations.writing_back(world, begun if WHOLE else begun[:4]))
     record.insist()
+
+
+@pytest.fixture(scope="session")
+async def scenes(world: World) -> list[managed.Scene]:
+    """A managed room of every kind, with everybody in it who may enter; of every room version in the whole matrix."""
+    wanted = [(kind, version) for kind in RoomKind for version in managed.VERSIONS]
+    return [await managed.make(world, *each) for each in (wanted if WHOLE else wanted[::5])]
+
+
+async def test_in_managed_rooms_people_write_and_take_back_as_the_tables_say(
+    world: World, record: Record, scenes: list[managed.Scene]
+) -> None:
+    for scene in scenes:
+        sent = await record.run(world, _some(list(managed.writing(world, scene))))
+        await record.run(world, _some(list(managed.taking_back(world, scene, sent))))
+    record.insist()
+
+
+async def test_nobody_changes_a_managed_room_or_who_is_in_it(
+    world: World, record: Record, scenes: list[managed.Scene]
+) -> None:
+    before = [await _state(world, scene) for scene in scenes]
+    tries = [each for scene in scenes for make in (managed.settings, managed.entering) for each in make(world, scene)]
+    await record.run(world, chosen(tries))
+    assert [await _state(world, scene) for scene in scenes] == before
+    record.insist()
+
+
+async def test_profiles_are_seen_by_those_who_share_a_room_and_changed_by_nobody(
+    world: World, record: Record, scenes: list[managed.Scene]
+) -> None:
+    shared: dict[UserId, set[str]] = {}
+    for scene in scenes:
+        for actor in scene.inside:
+            shared.setdefault(actor.user, set()).add(scene.room)
+    await record.run(world, chosen(list(personal.profiles(world, shared))))
+    await record.run(world, chosen(list(personal.names(world))))
+    record.insist()
+
+
+async def test_files_messages_to_devices_and_ignoring_follow_the_tables(world: World, record: Record) -> None:
+    for make in (personal.uploads, personal.device_messages, personal.ignored):
+        await record.run(world, chosen(list(make(world))))
+    await record.run(world, chosen(await personal.later_uploads(world)))
+    record.insist()
+
+
+async def test_nobody_makes_or_ends_accounts(world: World, record: Record) -> None:
+    await record.run(world, chosen(list(personal.accounts(world))))
+    record.insist()
+
+
+async def test_the_stock_directory_shows_nobody(world: World, record: Record) -> None:
+    answers = await record.run(world, chosen(list(personal.stock_searches(world))))
+    assert [each.reply.body["results"] for each in answers] == [[]] * len(answers)
+    record.insist()
+
+
+async def test_whoever_leaves_a_managed_room_comes_back_by_the_service_alone(
+    world: World, record: Record, scenes: list[managed.Scene]
+) -> None:
+    for scene in scenes if WHOLE else scenes[1:2]:
+        await record.run(world, managed.leaving(world, scene))
+        await record.run(world, managed.coming_back(world, scene))
+    record.insist()
+
+
+async def test_every_ruled_route_was_tried(world: World, record: Record) -> None:
+    missed = {route for route in world.routes if route.deed in RULED and route not in record.routes}
+    missed -= {route for route in missed if RULED[route.deed] == "search"}  # asked with the people that must be found
+    assert not {str(route) for route in missed}
+    print(f"{record.tried.total()} tries: {record}")
+
+
+def _some(tries: list[Try]) -> list[Try]:
+    """Of one room: all, or every seventh."""
+    return tries if WHOLE else tries[::7]
+
+
+async def _state(world: World, scene: managed.Scene) -> object:
+    """The room's state, by ids of events."""
+    found = await world.as_bot("GET", f"/_matrix/client/v3/rooms/{quote(scene.room)}/state")
+    return {event["event_id"] for event in found}

@@ -96,8 +96,9 @@ class Record:
 
     def insist(self) -> None:
         """Fails with a table of what differed, if anything did."""
-        shown = "\n".join(answered.line for answered in self.wrong[:60])
-        assert not self.wrong, f"{len(self.wrong)} of {self.tried.total()} tries differ from policy:\n{shown}"
+        wrong, self.wrong = self.wrong, []
+        shown = "\n".join(answered.line for answered in wrong[:60])
+        assert not wrong, f"{len(wrong)} of {self.tried.total()} tries so far differ from policy:\n{shown}"
 
     def __str__(self) -> str:
         return ", ".join(

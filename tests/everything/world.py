@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Final
 
 import aiohttp
@@ -34,11 +35,12 @@ OPERATOR: Final[dict[str, Any]] = {
 
 @dataclass
 class World:
-    """See above. ``players`` holds one or more accounts for each part."""
+    """See above. ``players`` holds one or more accounts for each part, ``members`` others, for managed rooms."""
 
     guarded: Guarded
     session: aiohttp.ClientSession
     players: Mapping[Part, Sequence[Actor]] = field(default_factory=dict)
+    members: Mapping[Part, Sequence[Actor]] = field(default_factory=dict)
     routes: Sequence[Route] = ()
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
@@ -61,7 +63,9 @@ class World:
         """One request, with the user's own token (the bot's is the service's)."""
         token = self.guarded.tokens.get(UserId(user), self.guarded.homeserver.as_token)
         query = {"user_id": self.bot} if user == self.bot else {}
-        given: dict[str, Any] = {"data": raw} if raw is not None else {"json": body if body is not None else {}}
+        given: dict[str, Any] = (
+            {"data": BytesIO(raw)} if raw is not None else {"json": body if body is not None else {}}
+        )
         async with (
             self._slots,
             self.session.request(
@@ -82,13 +86,16 @@ class World:
         assert reply.status == 200, reply
         return reply.body
 
-    async def populate(self, accounts: Mapping[Part, int]) -> None:
+    async def populate(self, players: Mapping[Part, int], members: Mapping[Part, int]) -> None:
         """Makes so many accounts for each part, tells the guard about all of them, and logs everybody in."""
         server = self.guarded.homeserver.server_name
-        users = {part: [UserId(f"@{new_localpart()}:{server}") for _ in range(accounts.get(part, 1))] for part in PARTS}
+        number = {part: players[part] + members[part] for part in PARTS}
+        users = {part: [UserId(f"@{new_localpart()}:{server}") for _ in range(number[part])] for part in PARTS}
         await asyncio.gather(*(self._make(user) for group in users.values() for user in group))
-        self.players = actors(users)
-        known = [each.facts for group in self.players.values() for each in group if each.facts is not None]
+        everybody = actors(users)
+        self.players = {part: group[: players[part]] for part, group in everybody.items()}
+        self.members = {part: group[players[part] :] for part, group in everybody.items()}
+        known = [each.facts for group in everybody.values() for each in group if each.facts is not None]
         await self.guarded.push(*SCHOOLS.values(), *known)
 
     async def read_routes(self) -> None:
