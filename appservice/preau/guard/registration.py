@@ -7,6 +7,9 @@
 Synapse does not tell the hook who asks. It tells from which programs and addresses the registration came, and has
 nothing to tell for an administrator's; a guest has no such list either, and no name. Synapse's own settings close these
 ways too (``enable_registration``, ``allow_guest_access``): this holds should somebody open them.
+
+Nor does anybody end an account but the service: a name is never given out twice, so that whoever holds a stolen
+password could shut a family out for good.
 """
 
 from __future__ import annotations
@@ -22,14 +25,19 @@ from preau.policy.refusals import Rule
 
 
 class Registration:
-    """The rule on new accounts."""
+    """The rule on new accounts, and on the end of one."""
 
     def __init__(self, speech: Speech) -> None:
         self._speech = speech
 
     def register(self, api: ModuleApi) -> None:
-        """Sets the hook."""
+        """Sets the hooks."""
         api.register_spam_checker_callbacks(check_registration_for_spam=self.check_registration_for_spam)
+        api.register_third_party_rules_callbacks(check_can_deactivate_user=self.check_can_deactivate_user)
+
+    async def check_can_deactivate_user(self, _user: str, by_admin: bool) -> bool:  # noqa: FBT001 -- Synapse's signature
+        """The service does, as administrator."""
+        return by_admin
 
     async def check_registration_for_spam(
         self,
