@@ -70,9 +70,10 @@ def order(
     alias: str | None = None,
     version: str = "12",
     join_rules: Mapping[str, Any] | None = None,
+    key: RoomKey = STAFF,
 ) -> dict[str, Any]:
-    """A staff room, as the service orders one."""
-    bot, key = guarded.homeserver.bot, STAFF
+    """A room, as the service orders one: the staff's unless another is named."""
+    bot = guarded.homeserver.bot
     seats = {UserId(user): Seat(50, "test") for user in members}
     state = room_state(WantedRoom(key, "Salle des professeurs", "", None, seats), bot=bot, version=version)
     pieces = [{"type": each.type, "state_key": each.key, "content": content} for each, content in state.items()]
