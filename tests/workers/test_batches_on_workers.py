@@ -34,7 +34,7 @@ async def test_any_process_makes_rooms_and_moves_people(
 
 
 async def test_all_processes_together_make_one_room_of_an_alias(several: Guarded, processes: SeveralProcesses) -> None:
-    people, alias = await staff(several, 4), new_alias()
+    people, alias = await staff(several, len(processes.urls)), new_alias()
     asked = zip(processes.urls.values(), people, strict=True)
     made = await asyncio.gather(*(make(several, order(several, [user], alias=alias), at=url) for url, user in asked))
     assert len({each["room_id"] for each in made}) == 1
@@ -45,7 +45,7 @@ async def test_all_processes_together_make_one_room_of_an_alias(several: Guarded
 async def test_all_processes_together_fill_one_room(several: Guarded, processes: SeveralProcesses) -> None:
     people = await staff(several, 120)
     room = (await make(several, order(several)))["room_id"]
-    parts = [people[start::4] for start in range(4)]
+    parts = [people[start :: len(processes.urls)] for start in range(len(processes.urls))]
     asked = zip(processes.urls.values(), parts, strict=True)
     moved = await asyncio.gather(*(move(several, room, join=part, at=url) for url, part in asked))
     assert {user for each in moved for user in each["joined"]} == set(people)
