@@ -14,8 +14,8 @@ from synapse.module_api.errors import SynapseError
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
 from preau.demo.processes import free_ports
+from preau.guard.name_tables import fold
 from preau.guard.search import Search, parse_search
-from preau.guard.tables import fold
 from preau.model.facts import FactKind, Party, PersonFacts
 from preau.model.ids import PersonId, Uai, UserId
 from preau.model.people import Function

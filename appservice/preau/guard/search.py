@@ -27,14 +27,15 @@ from synapse.module_api import (
 )
 from synapse.module_api.errors import Codes, SynapseError
 
-from preau.guard import tables
+from preau.guard import name_tables
 from preau.guard.facts import Facts, Unreadable
+from preau.guard.name_tables import Named, fold
 from preau.guard.settings import Settings
 from preau.guard.speech import Speech
-from preau.guard.tables import Named
-from preau.model.facts import PersonFacts
+from preau.model.facts import Party, PersonFacts, SchoolFacts
 from preau.model.ids import Uai
-from preau.policy.finding import may_be_found
+from preau.policy.conversations import table_of
+from preau.policy.finding import Reach, may_be_found, reach
 from preau.policy.refusals import Rule
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ _READ_AT_MOST: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What somebody looks for: words (folded, as `preau.guard.tables.fold` does), and how many people at most."""
+    """What somebody looks for: words (folded, as `preau.guard.name_tables.fold` does), and how many people at most."""
 
     words: tuple[str, ...]
     limit: int
@@ -75,7 +76,7 @@ def parse_search(body: Mapping[str, Any]) -> Search:
         raise SynapseError(400, "search_term: a text is expected", Codes.BAD_JSON)
     if not isinstance(limit, int) or isinstance(limit, bool):
         raise SynapseError(400, "limit: a whole number is expected", Codes.BAD_JSON)
-    words = tuple(dict.fromkeys(tables.fold(term).split()))
+    words = tuple(dict.fromkeys(fold(term).split()))
     return Search(words[:_MOST_WORDS], max(0, min(limit, _SHOWN_AT_MOST)))
 
 
@@ -122,7 +123,7 @@ class Finder:
             return []
         schools = await self._facts.schools_of(me)
         found: dict[str, PersonFacts] = {}
-        async for page in self._pages(me, search):
+        async for page in self._pages(me, schools, search):
             people = await self._facts.persons([line.user for line in page])
             for line in page:
                 person = people.get(line.user)
@@ -145,23 +146,26 @@ class Finder:
         except Unreadable:
             return True
 
-    async def _pages(self, me: PersonFacts, search: Search) -> AsyncIterator[list[Named]]:
+    async def _pages(
+        self, me: PersonFacts, schools: Mapping[Uai, SchoolFacts], search: Search
+    ) -> AsyncIterator[list[Named]]:
         """The names that fit, school after school, as long as somebody wants more and the bound is not reached."""
         left = _READ_AT_MOST
-        for school in sorted(party.school for party in me.parties):
+        for party in me.parties:
+            within = reach(party, table_of(schools.get(party.school)))
             after: Named | None = None
             while left > 0:
-                page = await self._read(school, search, after)
+                page = await self._read(search, party, within, after)
                 yield page
                 left -= len(page)
                 if len(page) < _READ_AT_ONCE:
                     break
                 after = page[-1]
 
-    async def _read(self, school: Uai, search: Search, after: Named | None) -> list[Named]:
+    async def _read(self, search: Search, party: Party, within: Reach, after: Named | None) -> list[Named]:
         try:
             page: list[Named] = await self._api.run_db_interaction(
-                "preau_guard_search", tables.named, school, search.words, _READ_AT_ONCE, after
+                "preau_guard_search", name_tables.named, search.words, party, within, _READ_AT_ONCE, after
             )
         except Exception as error:
             log.exception("The names cannot be read")

@@ -4,7 +4,7 @@
 
     preau_guard_stream    one row: whose facts these are, and at which version
     preau_guard_fact      (kind, id) → body, and the version that last changed it; body NULL: forgotten
-    preau_guard_name      a person's place in one school, by folded display name: what the search looks through
+    preau_guard_name      see `preau.guard.name_tables`
     preau_guard_process   each process of the homeserver: by which version it decides, and when it last said so
 
 All functions run inside ``ModuleApi.run_db_interaction``, on SQLite and PostgreSQL alike.
@@ -13,16 +13,15 @@ All functions run inside ``ModuleApi.run_db_interaction``, on SQLite and Postgre
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from synapse.module_api import LoggingTransaction
 
+from preau.guard import name_tables
 from preau.model.fact_codec import decode, encode
 from preau.model.facts import Fact, FactKey, FactKind, PersonFacts
-from preau.model.ids import Uai
 from preau.model.wanted import Json
 
 _SCHEMA: Final = (
@@ -31,9 +30,6 @@ _SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS preau_guard_fact (
         kind TEXT NOT NULL, id TEXT NOT NULL, version BIGINT NOT NULL, body TEXT, PRIMARY KEY (kind, id))""",
     "CREATE INDEX IF NOT EXISTS preau_guard_fact_version ON preau_guard_fact (version)",
-    """CREATE TABLE IF NOT EXISTS preau_guard_name (
-        school TEXT NOT NULL, user_id TEXT NOT NULL, folded TEXT NOT NULL, PRIMARY KEY (school, user_id))""",
-    "CREATE INDEX IF NOT EXISTS preau_guard_name_user ON preau_guard_name (user_id)",
     """CREATE TABLE IF NOT EXISTS preau_guard_process (
         name TEXT PRIMARY KEY, version BIGINT NOT NULL, seen_at BIGINT NOT NULL, started_at BIGINT NOT NULL)""",
     "INSERT INTO preau_guard_stream (only_row, stream, version) VALUES (1, '', 0) ON CONFLICT DO NOTHING",
@@ -67,6 +63,7 @@ def create(txn: LoggingTransaction) -> None:
     """Makes the tables that are missing."""
     for statement in _SCHEMA:
         txn.execute(statement)
+    name_tables.create(txn)
 
 
 def position(txn: LoggingTransaction) -> Position:
@@ -126,31 +123,6 @@ def changed_since(txn: LoggingTransaction, version: int, limit: int) -> list[Fac
     return [(FactKind(kind), key) for kind, key in txn]
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """One line of the search: a user, and their folded display name."""
-
-    folded: str
-    user: str
-
-
-def named(
-    txn: LoggingTransaction, school: Uai, words: Sequence[str], limit: int, after: Named | None = None
-) -> list[Named]:
-    """The users with a place in a school in whose display name every word begins one of the words, in order.
-
-    At most ``limit`` of them, behind the one after which the last call ended.
-    """
-    where = " AND folded LIKE ? ESCAPE '!'" * len(words) + (" AND (folded, user_id) > (?, ?)" if after else "")
-    patterns = [f"% {_escaped(word)}%" for word in words]
-    behind = (after.folded, after.user) if after else ()
-    txn.execute(
-        f"SELECT folded, user_id FROM preau_guard_name WHERE school = ?{where} ORDER BY folded, user_id LIMIT ?",  # noqa: S608 -- only placeholders are put in
-        (school, *patterns, *behind, limit),
-    )
-    return [Named(folded, user) for folded, user in txn]
-
-
 def note_process(txn: LoggingTransaction, name: str, version: int, now: int, started: int) -> None:
     """A process says by which version it decides; times are milliseconds since 1970."""
     txn.execute(
@@ -172,17 +144,6 @@ def counts(txn: LoggingTransaction) -> dict[str, int]:
     return {kind: count for kind, count in txn}  # noqa: C416 -- a cursor is no mapping
 
 
-def fold(name: str) -> str:
-    """A display name as it is searched: words in small letters without accents, a space before each."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    kept = "".join(letter if letter.isalnum() else " " for letter in plain if not unicodedata.combining(letter))
-    return "".join(f" {word}" for word in kept.split())
-
-
-def _escaped(word: str) -> str:
-    return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-
-
 def _store(txn: LoggingTransaction, push: Push) -> None:
     rows = [(kind.value, key, push.version, _body(fact)) for (kind, key), fact in push.facts.items()]
     txn.execute_batch(
@@ -191,16 +152,8 @@ def _store(txn: LoggingTransaction, push: Push) -> None:
         rows,
     )
     persons = [(key, fact) for (kind, key), fact in push.facts.items() if kind is FactKind.PERSON]
-    txn.execute_batch("DELETE FROM preau_guard_name WHERE user_id = ?", [(key,) for key, _ in persons])
-    txn.execute_batch(
-        "INSERT INTO preau_guard_name (school, user_id, folded) VALUES (?, ?, ?)",
-        [
-            (party.school, person.user, fold(person.name))
-            for _, person in persons
-            if isinstance(person, PersonFacts)
-            for party in person.parties
-        ],
-    )
+    known = [person for _, person in persons if isinstance(person, PersonFacts)]
+    name_tables.store(txn, [key for key, _ in persons], known)
     if push.forget_before:
         _forget(txn, push)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from preau.model.facts import PersonFacts, SchoolFacts
+from preau.model.facts import Cell, ContactTable, Party, PersonFacts, SchoolFacts
 from preau.model.ids import Uai, UserId
 from preau.model.people import Function
 from preau.policy.conversations import may_converse
@@ -13,6 +14,29 @@ from preau.policy.refusals import Rule
 
 SPEAKS_FOR_THE_SCHOOL: Final = frozenset({Function.DIRECTION, Function.DIRECTION_DELEGATE, Function.ADMINISTRATION})
 """Who writes in the announcements of the whole school (`preau.policy.rooms`, ``announce_school``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whom somebody may find at most in one school, as far as their own place there tells.
+
+    ``open``: people with these functions. ``opted_in``: people with these who opted in. ``family``: one's own children
+    and guardians.
+    """
+
+    open: frozenset[Function]
+    opted_in: frozenset[Function]
+    family: bool
+
+
+def reach(asker: Party, table: ContactTable) -> Reach:
+    """See `Reach`; a first sieve, so that a search looks at few names. `may_be_found` decides."""
+    cells = [(reader, table.get((mine, reader), Cell.NO)) for mine in asker.functions for reader in Function]
+    return Reach(
+        open=frozenset(reader for reader, cell in cells if cell in {Cell.YES, Cell.SAME_DIVISION}),
+        opted_in=frozenset(reader for reader, cell in cells if cell is Cell.BOTH_OPTED_IN and asker.opted_in),
+        family=any(cell is Cell.OWN_CHILD for _, cell in cells),
+    )
 
 
 def may_be_found(asker: PersonFacts, person: PersonFacts, schools: Mapping[Uai, SchoolFacts]) -> bool:
