@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: help demo test check lint types layers bench clean
+.PHONY: help demo test test-matrix check lint types layers bench clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,10 @@ test: $(VENV)/.dev ## The checks and the whole suite; installs what it needs whe
 	@bash tests/needs.sh
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-matrix: $(VENV)/.dev ## Everybody tries everything with everybody, on every path: minutes
+	@bash tests/needs.sh
+	@PREAU_MATRIX=whole $(BIN)/python -m pytest tests/everything $(ARGS)
 
 bench: $(VENV)/.dev ## Measures the budgets of the design and writes docs/benchmarks.md
 	@bash tests/needs.sh
