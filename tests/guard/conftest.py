@@ -9,7 +9,7 @@ import pytest
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
 from preau.demo.processes import free_ports
-from tests.guard.guarded import Guarded, guarded_spec
+from tests.guard.guarded import Guarded, Opened, guarded_spec
 
 
 @pytest.fixture(scope="session")
@@ -24,4 +24,13 @@ async def guarded(tmp_path_factory: pytest.TempPathFactory, guard_authority: Aut
     client, federation = free_ports(2)
     spec = guarded_spec(tmp_path_factory.mktemp("guarded"), client, federation, guard_authority)
     async with Homeserver(spec) as homeserver:
+        yield Guarded(homeserver)
+
+
+@pytest.fixture(scope="session")
+async def opened(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Guarded]:
+    """A guarded homeserver whose other settings protect nobody: what is refused there, the guard refuses."""
+    client, federation = free_ports(2)
+    spec = guarded_spec(tmp_path_factory.mktemp("opened"), client, federation, guard_authority)
+    async with Opened(spec) as homeserver:
         yield Guarded(homeserver)

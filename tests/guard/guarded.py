@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import aiohttp
@@ -39,6 +40,24 @@ def guarded_spec(
         peers=peers,
         **more,
     )
+
+
+class Opened(Homeserver):
+    """A homeserver on which somebody set Synapse's own options wide open, after Préau's own."""
+
+    OPTIONS: Final[Mapping[str, Any]] = {
+        "enable_registration": True,
+        "enable_registration_without_verification": True,
+        "allow_guest_access": True,
+        "allow_per_room_profiles": True,
+        "enable_3pid_lookup": True,
+    }
+
+    def configuration_files(self) -> tuple[Path, ...]:
+        """One file more, which wins."""
+        more = self.spec.folder / "opened.yaml"
+        more.write_text(json.dumps(self.OPTIONS), encoding="utf-8")
+        return (*super().configuration_files(), more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 import pytest
 
-from preau.demo.authority import Authority
-from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
-from tests.guard.guarded import Guarded, Reply, guarded_spec
+from tests.guard.guarded import Guarded, Reply
 from tests.live.homeservers import PASSWORD, new_localpart, register
 
 pytestmark = pytest.mark.live
-
-OPENED = {
-    "enable_registration": True,
-    "enable_registration_without_verification": True,
-    "allow_guest_access": True,
-}
 
 
 async def test_the_service_makes_accounts_by_each_of_its_ways(guarded: Guarded) -> None:
@@ -48,16 +37,6 @@ async def by_shared_secret(guarded: Guarded, name: str) -> Reply:
     return await guarded.call("POST", path, guarded.homeserver.bot, body)
 
 
-class Opened(Homeserver):
-    """A homeserver on which somebody set Synapse's own options wide open, after Préau's."""
-
-    def configuration_files(self) -> tuple[Path, ...]:
-        """One file more."""
-        more = self.spec.folder / "opened.yaml"
-        more.write_text(json.dumps(OPENED), encoding="utf-8")
-        return (*super().configuration_files(), more)
-
-
 async def from_outside(guarded: Guarded, body: dict[str, Any], query: str = "") -> Reply:
     """A registration by somebody without any token."""
     url = f"{guarded.homeserver.client_url}/_matrix/client/v3/register{query}"
@@ -73,15 +52,10 @@ async def test_the_settings_offer_no_registration(guarded: Guarded) -> None:
     assert (await from_outside(guarded, {}, "?kind=guest")).status == 403
 
 
-async def test_where_the_settings_are_opened_the_guard_still_refuses(
-    tmp_path: Path, guard_authority: Authority
-) -> None:
-    client, federation = free_ports(2)
-    async with Opened(guarded_spec(tmp_path, client, federation, guard_authority)) as homeserver:
-        guarded = Guarded(homeserver)
-        refused = await from_outside(guarded, FORM)
-        assert (refused.status, refused.rule) == (403, "registration")
-        guest = await from_outside(guarded, {}, "?kind=guest")
-        assert (guest.status, guest.rule) == (403, "registration")
-        assert (await by_shared_secret(guarded, new_localpart())).status == 200
-        assert await register(homeserver, new_localpart(), "Alix ESSAI · parent")
+async def test_where_the_settings_are_opened_the_guard_still_refuses(opened: Guarded) -> None:
+    refused = await from_outside(opened, FORM)
+    assert (refused.status, refused.rule) == (403, "registration")
+    guest = await from_outside(opened, {}, "?kind=guest")
+    assert (guest.status, guest.rule) == (403, "registration")
+    assert (await by_shared_secret(opened, new_localpart())).status == 200
+    assert await register(opened.homeserver, new_localpart(), "Alix ESSAI · parent")

@@ -152,19 +152,20 @@ async def test_a_mistyped_name_makes_no_ghost(guarded: Guarded) -> None:
     assert (await put_member(guarded, room, guarded.homeserver.bot, ghost, membership="invite")).rule == "unknown"
 
 
-async def test_nobody_is_invited_by_address(guarded: Guarded) -> None:
-    principal = await guarded.person(Function.DIRECTION)
-    room = await guarded.managed(RoomKind.STAFF, levels={principal: 100})
-    await guarded.bring_in(room, principal)
+async def test_nobody_is_invited_by_address(opened: Guarded) -> None:
+    principal = await opened.person(Function.DIRECTION)
+    room = await opened.managed(RoomKind.STAFF, levels={principal: 100})
+    await opened.bring_in(room, principal)
     address = {
         "id_server": "nulle.part.example",
         "id_access_token": "x",
         "medium": "email",
         "address": "a@ecole.example",
     }
-    assert (await post(guarded, room, "invite", principal, **address)).status == 403
+    invited = await post(opened, room, "invite", principal, **address)
+    assert (invited.status, "can not be invited" in invited.body["error"]) == (403, True)  # and no server was asked
     content = {"display_name": "a…", "key_validity_url": "https://nulle.part.example", "public_key": "x"}
-    tried = await guarded.put_state(room, principal, "m.room.third_party_invite", content, "jeton")
+    tried = await opened.put_state(room, principal, "m.room.third_party_invite", content, "jeton")
     assert tried.rule == "managed_room"
 
 
@@ -249,7 +250,7 @@ async def shown(guarded: Guarded, room: str, user: UserId) -> Any:
     return (await guarded.state(room, "m.room.member", user)).get("displayname")
 
 
-@pytest.mark.parametrize(
+POSING = pytest.mark.parametrize(
     "posing",
     [
         {"displayname": "Dominique PROVISEUR · direction"},
@@ -261,6 +262,9 @@ async def shown(guarded: Guarded, room: str, user: UserId) -> Any:
     ],
     ids=["another name", "no name", "a picture", "a badge", "a remark", "a remark in a flag"],
 )
+
+
+@POSING
 async def test_nobody_shows_another_name_picture_or_remark_in_a_room(guarded: Guarded, posing: dict[str, Any]) -> None:
     teacher = await guarded.person(Function.TEACHER, name="Nour GABARIT · professeur")
     room = await guarded.managed(RoomKind.STAFF)
@@ -269,6 +273,18 @@ async def test_nobody_shows_another_name_picture_or_remark_in_a_room(guarded: Gu
     tried = await put_member(guarded, room, teacher, teacher, membership="join", **posing)
     assert (tried.status, tried.rule) in {(403, "name"), (403, "remark"), (200, "")}
     assert await guarded.state(room, "m.room.member", teacher) == before
+
+
+@POSING
+async def test_the_guard_alone_keeps_names_where_the_settings_do_not(opened: Guarded, posing: dict[str, Any]) -> None:
+    teacher = await opened.person(Function.TEACHER, name="Nour GABARIT · professeur")
+    room = await opened.managed(RoomKind.STAFF)
+    assert (await opened.invite(room, teacher)).status == 200
+    for how in ("join", "leave"):
+        tried = await put_member(opened, room, teacher, teacher, membership=how, **posing)
+        assert (tried.status, tried.rule) in {(403, "name"), (403, "remark")}
+    await opened.join(room, teacher, **posing)
+    assert await shown(opened, room, teacher) == "Nour GABARIT · professeur"
 
 
 async def test_people_leave_without_a_last_word(guarded: Guarded) -> None:
