@@ -1,4 +1,7 @@
-"""An HTTP server that grants everything and counts: what a flow asks of a homeserver, without the homeserver's cost."""
+"""An HTTP server that grants everything and counts: what a flow asks of a homeserver, without the homeserver's cost.
+
+It has no guard, so that every step is a request of the public API.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ class StandIn:
 
     url: str = ""
     calls: int = 0
+
+    async def no_guard(self, _request: web.Request) -> web.Response:
+        """As Synapse answers for a path that it does not know."""
+        return web.json_response({"errcode": "M_UNRECOGNIZED", "error": "Unrecognized request"}, status=404)
 
     async def grant(self, _request: web.Request) -> web.Response:
         """Whatever it was, it was done."""
@@ -38,6 +45,7 @@ async def serving(application: web.Application) -> AsyncIterator[str]:
 async def standing_in() -> AsyncIterator[StandIn]:
     """A stand-in on a free port of loopback."""
     found, application = StandIn(), web.Application()
+    application.router.add_route("*", "/_synapse/client/preau/{path:.*}", found.no_guard)
     application.router.add_route("*", "/{path:.*}", found.grant)
     async with serving(application) as found.url:
         yield found

@@ -291,6 +291,18 @@ async def test_a_mark_that_was_overtaken_while_it_was_worked_out_is_never_good(w
     await world.check()
 
 
+async def test_few_steps_in_a_large_school_are_not_looked_at_twice_in_one_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "PEOPLE_PER_STEP", 1)
+    async with world.context.store.writing() as db:
+        await somebody_left(world, db)
+    await world.apply()
+    assert await world.passed_over() == {SOUTH}
+    await world.apply()
+    assert await world.passed_over() == {NORTH, SOUTH}
+
+
 async def test_a_plan_only_reads_and_the_second_apply_writes_nothing(world: World) -> None:
     async with world.context.store.reading() as db:
         before = list(await db.execute(tables.touched.select())), list(await db.execute(tables.settled.select()))

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import preau
 from preau.model.ids import Uai
@@ -17,15 +18,18 @@ from preau.store.engine import Transaction
 from preau.sync.context import Academy
 from preau.sync.control import vouched
 
+_LAYERS: Final = ("model", "policy", "roster", "store", "sync")
+"""Everything that has a say in what a file means and what a plan holds."""
+
 
 @cache
 def program() -> str:
-    """A digest of Préau's own source; it stays as it was when the process started to use it."""
+    """A digest of the source that decides; of a process, it is the one with which it was first asked for."""
     told = hashlib.sha256()
     home = Path(preau.__file__).parent
-    for path in sorted(home.rglob("*.py")):
-        told.update(f"\n{path.relative_to(home)} {path.stat().st_size}\n".encode())
-        told.update(path.read_bytes())
+    for path in sorted(path for layer in _LAYERS for path in (home / layer).rglob("*.py")):
+        source = path.read_bytes()
+        told.update(f"{path.relative_to(home)} {len(source)}\n".encode() + source)
     return told.hexdigest()
 
 

@@ -37,6 +37,10 @@ PAST_KEPT: Final = 2
 """Past snapshots that are kept of each school, to look back at; names of people who left go with the older ones."""
 
 
+PEOPLE_PER_STEP: Final = 30
+"""People who are planned in about the time of one step, in a batch (``docs/benchmarks.md``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What there is to do for some schools whose people belong together, and what it was worked out from."""
@@ -180,10 +184,14 @@ async def carry_out(
 
 
 async def _mark(context: Context, planned: Planned, done: Collection[Part]) -> None:
-    """Marks the schools in which nothing is left to do, those that were just done after another look."""
+    """Marks the schools in which nothing is left to do, those that were just done after another look.
+
+    A look at a large school for the sake of few steps is left to the next run, which may have to look anyway.
+    """
     marks = {**planned.marks}
-    if done:
-        marks |= (await plan(context, {school for part in done for school in part.schools})).marks
+    worth_it = [part for part in done if len(part.plan.steps) * PEOPLE_PER_STEP >= len(part.actual.accounts)]
+    if worth_it:
+        marks |= (await plan(context, {school for part in worth_it for school in part.schools})).marks
     if marks:
         async with context.store.writing() as db:
             await settled.note(db, marks)
