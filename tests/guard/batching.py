@@ -159,12 +159,18 @@ class Tables:
         """What a query finds; ``?`` stands for a value."""
         database = self.homeserver.spec.database
         if isinstance(database, PostgresDatabase):
-            address = f"host={database.host} port={database.port} user={database.user} dbname={database.name}"
-            with psycopg.connect(address) as connection:
+            with psycopg.connect(_address(database)) as connection:
                 return connection.execute(statement.replace("?", "%s").encode(), values).fetchall()
         path = self.homeserver.spec.folder / "data" / "homeserver.db"
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as connection:
             return connection.execute(statement, values).fetchall()
+
+    def write(self, statement: str, *values: object) -> None:
+        """Changes something behind the homeserver's back; on PostgreSQL."""
+        database = self.homeserver.spec.database
+        assert isinstance(database, PostgresDatabase)
+        with psycopg.connect(_address(database)) as connection:
+            connection.execute(statement.replace("?", "%s").encode(), values)
 
     def hops(self, room: str) -> int:
         """The longest way from a state group of the room to the full state it is built on."""
@@ -222,6 +228,10 @@ class Tables:
         names = columns.split(", ")
         named = [dict(zip(names, row, strict=True)) for row in rows]
         return sorted((_plain(row, labels) for row in named), key=repr)
+
+
+def _address(database: PostgresDatabase) -> str:
+    return f"host={database.host} port={database.port} user={database.user} dbname={database.name}"
 
 
 _TABLES: Final[Mapping[str, str]] = {

@@ -12,7 +12,10 @@ from typing import Any, Final
 
 from preau.demo.homeserver import HomeserverSpec
 
-ROOT: Final = Path(__file__).parents[2]
+_ROOT: Final = Path(__file__).parents[2]
+
+PYTHONPATH: Final = os.pathsep.join((str(_ROOT / "appservice"), str(_ROOT)))
+"""Where Synapse finds these modules, and the guard beside them."""
 
 
 class SuddenDeath:
@@ -76,6 +79,6 @@ class OtherSynapse:
 
 
 def sabotaged(spec: HomeserverSpec, module: type, config: Mapping[str, Any] | None = None) -> HomeserverSpec:
-    """The same homeserver with that module, which Synapse finds if ``PYTHONPATH`` names `ROOT`."""
+    """The same homeserver with that module, which Synapse finds by `PYTHONPATH`."""
     entry = {"module": f"{module.__module__}.{module.__qualname__}", "config": dict(config or {})}
     return replace(spec, modules=(entry, *spec.modules))

@@ -33,7 +33,7 @@ from tests.guard.batching import (
     staff,
 )
 from tests.guard.guarded import GUARD, Guarded, guarded_spec
-from tests.guard.sabotage import ROOT, OtherSynapse, SuddenDeath, sabotaged
+from tests.guard.sabotage import PYTHONPATH, OtherSynapse, SuddenDeath, sabotaged
 from tests.live.homeservers import new_localpart
 
 pytestmark = pytest.mark.live
@@ -296,7 +296,7 @@ async def mortal(
     file = folder / "moment"
     spec = sabotaged(guarded_spec(folder, client, federation, guard_authority), SuddenDeath, {"file": str(file)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("PYTHONPATH", PYTHONPATH)
         async with Homeserver(spec) as homeserver:
             yield Guarded(homeserver), file
 
@@ -333,7 +333,7 @@ async def _only_room(guarded: Guarded, room: str, wanted: dict[str, Any]) -> Non
 async def test_with_another_synapse_it_says_so_and_the_rest_goes_on(
     tmp_path: Path, guard_authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     client, federation = free_ports(2)
     spec = sabotaged(guarded_spec(tmp_path / "homeserver", client, federation, guard_authority), OtherSynapse)
     async with Homeserver(spec) as homeserver:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from urllib.parse import quote
 
 import pytest
 
 from tests.guard.batching import CLIENT, Tables, make, members, move, new_alias, order, staff
-from tests.guard.guarded import Guarded
+from tests.guard.guarded import GUARD, Guarded
 from tests.workers.harness import MAIN, WORKERS, SeveralProcesses
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql]
@@ -40,6 +41,36 @@ async def test_all_processes_together_make_one_room_of_an_alias(several: Guarded
     assert len({each["room_id"] for each in made}) == 1
     assert [each["new"] for each in made].count(True) == 1
     assert await members(several, made[0]["room_id"]) == set(people)
+
+
+async def test_what_a_dead_process_had_begun_is_taken_over_at_once(
+    several: Guarded, processes: SeveralProcesses
+) -> None:
+    (person,), alias = await staff(several, 1), new_alias()
+    started = (await several.status())["processes"]
+    (alive,) = (each["started_ms_ago"] for each in started if each["name"] == "generic1")
+    now = time.time() * 1000
+    for before, status in ((0, 503), (60_000, 200)):  # begun by the life that goes on, and by the one before
+        _leave_begun(processes, f"#{alias}:{processes.server_name}", int(now - alive - before), int(now))
+        reply = await several.call(
+            "POST",
+            f"{GUARD}/rooms",
+            processes.bot,
+            order(several, [person], alias=alias),
+            at=processes.urls["generic2"],
+        )
+        assert reply.status == status, reply
+
+
+def _leave_begun(processes: SeveralProcesses, alias: str, started: int, since: int) -> None:
+    """What generic1 notes when it begins a room."""
+    Tables(processes).write(
+        "INSERT INTO preau_guard_building (alias, process, started_at, since) VALUES (?, 'generic1', ?, ?) "
+        "ON CONFLICT (alias) DO UPDATE SET started_at = EXCLUDED.started_at",
+        alias,
+        started,
+        since,
+    )
 
 
 async def test_all_processes_together_fill_one_room(several: Guarded, processes: SeveralProcesses) -> None:

@@ -2,7 +2,7 @@
 
     whoever takes the alias in the table first ─► builds ─► gives it back
          └─ everybody else waits, until it is given back, or its holder is known to be dead:
-                the process of that name was started anew since (`preau_guard_process`), or nothing was heard for long
+                the process of that name has begun anew since (`preau_guard_process`), or it is long ago
 
 Synapse's own lock between processes would do, but after a crash it stays for two minutes (``LockStore``).
 """
@@ -23,8 +23,6 @@ _TAKE: Final = """INSERT INTO preau_guard_building (alias, process, started_at, 
     ON CONFLICT (alias) DO UPDATE
     SET process = EXCLUDED.process, started_at = EXCLUDED.started_at, since = EXCLUDED.since
     WHERE preau_guard_building.since < ?
-       OR (preau_guard_building.process = EXCLUDED.process
-           AND preau_guard_building.started_at <> EXCLUDED.started_at)
        OR EXISTS (SELECT 1 FROM preau_guard_process AS restarted
                   WHERE restarted.name = preau_guard_building.process
                     AND restarted.started_at > preau_guard_building.started_at)"""
