@@ -35,6 +35,8 @@ def standings(
 ) -> dict[PersonId, Standing]:
     """The places in one school of those of these persons who have one.
 
+    Whoever holds a mandate here and is known by another school alone has a place too, which gives them no name.
+
     Args:
         snapshot: the school as its rosters describe it.
         decisions: those in force.
@@ -47,10 +49,10 @@ def standings(
     agreed = {consent.person for consent in decisions.consents if consent.topic is ConsentTopic.DIRECT_MESSAGES}
     guardians = here.of(Circle.GUARDIANS)
     found: dict[PersonId, Standing] = {}
-    for person in (here.functions.keys() | here.mandated) & names.keys() & set(persons):
+    for person in (here.functions.keys() | here.mandated) & set(persons):
         functions = here.functions.get(person, frozenset())
         found[person] = Standing(
-            name=display_name(names[person], functions, legal_guardian=person in here.legal),
+            name=display_name(names[person], functions, legal_guardian=person in here.legal) if person in names else "",
             party=Party(
                 person=person,
                 school=snapshot.school,
