@@ -126,7 +126,7 @@ class ModelSynapse(Caller):
             raise refusal(400, "M_ROOM_IN_USE")
         room = RoomId(f"!{len(self.rooms)}")
         created = {"room_version": body["room_version"], **body["creation_content"]}
-        given = {StateKey(each["type"], each["state_key"]): each["content"] for each in body["initial_state"]}
+        given = {StateKey(each["type"], each["state_key"]): each["content"] for each in body.get("initial_state", [])}
         bot = StateKey(MEMBER, self.academy.bot)
         self.rooms[room] = {StateKey("m.room.create"): created, bot: {"membership": "join"}, **given}
         self.aliases[alias] = room
