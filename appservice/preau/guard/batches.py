@@ -72,7 +72,7 @@ class Made:
 
     room: str
     new: bool
-    moved: Moved
+    moved: Moved = field(default_factory=Moved)
 
 
 class Batches:
@@ -102,13 +102,12 @@ class Batches:
             SynapseError: the alias leads to somebody else's room, or the room cannot be made as ordered.
         """
         if order.alias is None:
-            return await self._make(order, None)
+            return await self._filled(await self._make(order, None), order)
         alias = RoomAlias(order.alias, self._server)
         async with self._building.alone(alias.to_string()):
             room = await self._made_before(alias)
-            if room is None:
-                return await self._make(order, alias)
-        return Made(room, new=False, moved=await self.move(room, join=order.members))
+            made = Made(room, new=False) if room is not None else await self._make(order, alias)
+        return await self._filled(made, order)
 
     async def move(
         self, room: str, *, join: Sequence[str] = (), leave: Sequence[str] = (), reason: str | None = None
@@ -140,6 +139,7 @@ class Batches:
         return room
 
     async def _make(self, order: RoomOrder, alias: RoomAlias | None) -> Made:
+        """A new room with all its state and the first of its members, stored all or nothing."""
         chain = await self._chains.begin(self._bot, order.version, order.creation_content)
         if alias is not None:
             await self._chains.point(alias, chain.room, self._bot)
@@ -152,10 +152,17 @@ class Batches:
         admitted = await self._admitted(order.members[:at_once], what, moved) if isinstance(what, Managed) else []
         await self._bring_in(chain, admitted, moved)
         await self._api.run_db_interaction("preau_guard_depth", inner_tables.begins_at, chain.room, 1)
-        rest = await self.move(chain.room, join=order.members[at_once:])
-        moved.joined.extend(rest.joined)
-        moved.refused.update(rest.refused)
         return Made(chain.room, new=True, moved=moved)
+
+    async def _filled(self, made: Made, order: RoomOrder) -> Made:
+        """The same room, with those members in it who are not yet, and of whom nothing is said yet."""
+        told = {*made.moved.joined, *made.moved.refused}
+        left_over = [user for user in order.members if user not in told]
+        if left_over:
+            rest = await self.move(made.room, join=left_over)
+            made.moved.joined.extend(rest.joined)
+            made.moved.refused.update(rest.refused)
+        return made
 
     async def _ours(self, room: str) -> Managed:
         """What room that is, if it is one that the bot made."""
