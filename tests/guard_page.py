@@ -23,7 +23,7 @@ def rules_table() -> str:
 
 def limits_table() -> str:
     rows = [
-        "| function | rooms in an hour | new conversations in a day | taken back in an hour | largest file | files a day |",
+        "| function | rooms an hour | new conversations a day | taken back an hour | largest file | files a day |",
         "|---|---|---|---|---|---|",
     ]
     rows += [_limits_of(function) for function in Function]
