@@ -15,6 +15,7 @@ import pytest
 from preau.demo.academy import child_environment
 from preau.demo.homeserver import Homeserver as Synapse
 from preau.model.ids import UserId
+from preau.store import facts_outbox as outbox
 from preau.store import journal
 from tests.guard.guarded import Guarded
 from tests.live.schools import School, school_at
@@ -96,6 +97,8 @@ async def test_a_homeserver_without_the_guard_is_found(plain: Synapse, tmp_path:
     async with school_at(plain, tmp_path) as school:
         done = await school.activate(await school.principal())
         assert not done.applied.refused
+        async with school.context.store.reading() as db:
+            assert await outbox.lag(db) == (0, None)  # nothing piles up for a guard that is not there
     status, found = await doctor(plain, tmp_path)
     assert (status, _wrong(found)) == (1, {"guard"})
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
 
 from preau.clock import SystemClock
 from preau.demo.authority import Authority
@@ -43,7 +42,9 @@ from preau.sync.context import Academy, Context
 from preau.sync.facts import derive
 from preau.sync.push import agree, push_due, push_facts
 from tests.builders import NORTH, SOUTH, guardian, pupil, school, staff
+from tests.live.way import way_to
 from tests.store.processes import ROOT
+from tests.store.samples import counted
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -282,58 +283,49 @@ async def test_more_facts_than_one_push_holds_all_arrive(service: Service, monke
     assert held(service.synapse) == await service.right()
 
 
+async def test_deriving_takes_as_many_statements_for_many_people_as_for_few(service: Service) -> None:
+    names = [f"p{number}" for number in range(40)]
+    await service.has(school(*(staff(name, Function.TEACHER) for name in names)))
+
+    async def statements() -> int:
+        async with service.context.store.reading() as db:
+            with counted(db) as sent:
+                await derive(db, service.context.academy, [NORTH], service.context.clock.now())
+            return len(sent)
+
+    await service.opens(*names[:2])
+    few = await statements()
+    await service.opens(*names)
+    assert await statements() == few
+
+
 # --- Whatever happens on the way ----------------------------------------------------------------------------------
-
-
-@dataclass
-class Way:
-    """A way to the homeserver on which, while it is ``losing``, answers to pushes are lost after the guard acted."""
-
-    losing: bool = True
-    url: str = ""
-
-
-@asynccontextmanager
-async def lossy_way(synapse: Synapse) -> AsyncIterator[Way]:
-    """It begins by losing."""
-    way = Way()
-
-    async def pass_on(request: web.Request) -> web.Response:
-        async with (
-            ClientSession() as session,
-            session.request(
-                request.method, f"{synapse.client_url}{request.path_qs}", data=await request.read(),
-                headers={"Authorization": request.headers["Authorization"]},
-            ) as answer,
-        ):  # fmt: skip
-            body = await answer.read()
-        if request.method == "PUT" and way.losing:
-            assert request.transport is not None
-            request.transport.close()
-        return web.Response(status=answer.status, body=body, content_type="application/json")
-
-    app = web.Application(client_max_size=2**24)
-    app.router.add_route("*", "/{path:.*}", pass_on)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        way.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield way
-    finally:
-        await runner.cleanup()
 
 
 async def test_a_lost_answer_is_made_up_for(service: Service) -> None:
     await service.has(ROLL)
     await service.opens("paz", "lou")
-    async with lossy_way(service.synapse) as way, service_of(service.synapse, service.url, way.url) as lossy:
+    async with way_to(service.synapse) as way, service_of(service.synapse, service.url, way.url) as lossy:
+        way.losing = True
         with pytest.raises(HomeserverUnreachable):
             await push_due(lossy.context)
         assert await service.waiting() > 0
         way.losing = False
         await service.opens("dir")
         await push_facts(lossy.context, [NORTH])
+    assert await service.waiting() == 0
+    assert held(service.synapse) == await service.right()
+
+
+async def test_a_push_that_is_refused_holds_nobody_up_and_is_made_up_for(service: Service) -> None:
+    await service.has(ROLL)
+    await service.opens("paz", "lou")
+    async with way_to(service.synapse) as way, service_of(service.synapse, service.url, way.url) as refused:
+        way.refusing = True
+        await push_due(refused.context)
+        assert await service.waiting() > 0
+        way.refusing = False
+        await push_due(refused.context)
     assert await service.waiting() == 0
     assert held(service.synapse) == await service.right()
 
