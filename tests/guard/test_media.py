@@ -11,6 +11,7 @@ from preau.demo.authority import Authority
 from preau.model.facts import Language, Party, PersonFacts, SchoolFacts
 from preau.model.ids import PersonId, Uai, UserId
 from preau.model.people import Function
+from preau.model.rooms import RoomKind
 from tests.guard.files import ELF, PDF, office, png, send_picture, status
 from tests.guard.guarded import Guarded, Reply
 from tests.guard.neighbours import Neighbours, neighbours
@@ -136,6 +137,34 @@ async def test_synapse_makes_thumbnails_of_what_was_accepted(guarded: Guarded) -
     uri = await send_picture(guarded, teacher, png(800, 600))
     path = f"/_matrix/client/v1/media/thumbnail/{uri}?width=32&height=32&method=crop"
     assert await status(guarded, teacher, path) == 200
+
+
+def _named(name: str, **more: object) -> dict[str, object]:
+    return {"msgtype": "m.file", "body": name, "url": "mxc://localhost/x", **more}
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [
+        (_named("notes.txt"), False),
+        (_named("jeu.bat"), True),
+        (_named("Regarde ce fichier : jeu.bat", filename="notes.txt"), False),
+        (_named("Regarde ce fichier", filename="jeu.bat"), True),
+        (_named("notes.txt", msgtype="m.text", filename="jeu.bat"), True),
+        (_named("* x", **{"m.new_content": _named("jeu.bat")}), True),
+        (_named("notes.txt", filename=7), False),
+        ({"msgtype": "m.text", "body": "Je n’arrive pas à ouvrir jeu.bat"}, False),
+        ({"msgtype": ["m.file"], "body": "jeu.bat"}, False),
+    ],
+)
+async def test_no_file_is_passed_on_under_a_name_that_runs(
+    guarded: Guarded, content: dict[str, object], refused: bool
+) -> None:
+    teacher = await guarded.person(Function.TEACHER)
+    room = await guarded.managed(RoomKind.STAFF)
+    await guarded.bring_in(room, teacher)
+    path = f"/_matrix/client/v3/rooms/{quote(room)}/send/m.room.message/1"
+    assert (await guarded.call("PUT", path, teacher, content)).rule == ("media_type" if refused else "")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from preau.model.facts import Party, PersonFacts, SchoolFacts
 from preau.model.ids import PersonId, UserId
 from preau.model.people import Function
 from preau.policy.refusals import Rule
-from preau.policy.uploads import ALLOWANCES, NOTHING, Allowance, allowance, why_no_upload
+from preau.policy.uploads import ALLOWANCES, NOTHING, Allowance, allowance, why_no_upload, why_not_called
 from tests.builders import NORTH, SOUTH
 from tests.fact_strategies import persons
 
@@ -70,6 +70,33 @@ def test_every_function_has_a_row_that_a_day_can_hold() -> None:
 )
 def test_a_file_passes_within_size_and_day(size: int, sent_today: int, broken: Rule | None) -> None:
     assert why_no_upload(Allowance(10, 25), size, sent_today) is broken
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"),
+    [
+        ("photo.jpg", True),
+        ("Compte rendu du 3.pdf", True),
+        ("exe", True),
+        ("README", True),
+        ("", True),
+        ("devis.exe.pdf", True),
+        ("devis.pdf.exe", False),
+        ("SETUP.EXE", False),
+        ("jeu.bat", False),
+        ("jeu.bat ", False),
+        ("jeu.bat...", False),
+        ("jeu.bat\u200b", False),
+        ("jeu. bat", False),
+        ("photo\u202egnp.exe", False),
+        (".bat", False),
+        ("page.html", False),
+        ("notes.docm", False),
+        ("jeu.apk", False),
+    ],
+)
+def test_no_file_is_passed_on_under_a_name_that_runs(name: str, passes: bool) -> None:
+    assert why_not_called(name) is (None if passes else Rule.MEDIA_TYPE)
 
 
 @given(person=persons(), media=st.booleans())

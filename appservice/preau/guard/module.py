@@ -25,6 +25,7 @@ from preau.guard.devices import Devices
 from preau.guard.events import EventRule, Events
 from preau.guard.evidence import Evidence
 from preau.guard.facts import Facts
+from preau.guard.file_names import FileNames
 from preau.guard.inner import Inner
 from preau.guard.media import Media
 from preau.guard.membership import Entrance, Membership
@@ -65,7 +66,8 @@ class Guard:
         upkeep = Upkeep(speech)
         upkeep.register(api)
         Registration(speech).register(api)
-        rules: list[EventRule] = [creation, membership, Wording(api, facts), upkeep, writing, takebacks]
+        wording = (Wording(api, facts), FileNames())
+        rules: list[EventRule] = [creation, membership, *wording, upkeep, writing, takebacks]
         Events(config, rooms, speech, rules, entrance).register(inner)
         Media(api, config, facts, devices, speech, inner.people).register()
         Privacy(config, facts, speech).register(inner.people)

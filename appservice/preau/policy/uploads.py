@@ -1,4 +1,4 @@
-"""How much a person may upload: one table, by function.
+"""How much a person may upload: one table, by function. And under which names no file is passed on.
 
 A file reaches everybody of a room at once, so that whoever speaks to many may send more; a stolen account of a family
 can do little. Synapse's own ``max_upload_size`` bounds everybody, the service included.
@@ -6,6 +6,7 @@ can do little. Synapse's own ``max_upload_size`` bounds everybody, the service i
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -73,6 +74,29 @@ def why_no_upload(allowed: Allowance, size: int, sent_today: int) -> Rule | None
     """
     fits = 0 <= size <= allowed.file and sent_today + size <= allowed.day
     return None if allowed.file and fits else Rule.MEDIA
+
+
+RUNNABLE: Final = frozenset(
+    {
+        *("app", "application", "bat", "bin", "chm", "cmd", "com", "cpl", "dll", "exe", "gadget", "hta", "inf", "lnk"),
+        *("msc", "msi", "msp", "pif", "ps1", "psm1", "reg", "scf", "scr", "sys", "url", "vhd", "vhdx", "iso", "tmp"),
+        *("js", "jse", "vb", "vbe", "vbs", "wsc", "wsf", "wsh", "ws", "py", "sh", "jar"),
+        *("htm", "html", "shtml", "xhtml", "mht", "mhtml", "svg", "svgz", "xml"),
+        *("docm", "dotm", "xlsm", "xltm", "xlam", "xll", "pptm", "potm", "ppsm", "ppam", "sldm"),
+        *("apk", "aab", "xapk", "ipa", "deb", "rpm", "dmg", "pkg", "run"),
+    }
+)
+"""Endings on which a click runs something, on the systems that families and staff have."""
+
+
+def why_not_called(name: str) -> Rule | None:
+    """Why a file may not be passed on under that name; None if it may.
+
+    Plain text is text to us, whatever it says, and a program to whoever clicks on it if its name ends in ``.bat``.
+    """
+    seen = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in name)
+    _, point, ending = seen.rstrip(" .").rpartition(".")  # systems drop these from the end of a name
+    return Rule.MEDIA_TYPE if point and ending.strip().casefold() in RUNNABLE else None
 
 
 def _in_school(party: Party, school: SchoolFacts | None) -> Allowance:
