@@ -15,6 +15,7 @@ import yaml
 
 from preau.demo.render import environment, render_role, role_folder
 from preau.errors import ConfigError
+from preau.guard.settings import parse
 
 ROLE = role_folder("synapse")
 SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"][
@@ -100,6 +101,29 @@ def test_a_missing_variable_is_named(tmp_path: Path) -> None:
 def test_a_misspelt_variable_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="synapse_sever_name"):
         render(tmp_path, synapse_sever_name="nord.example")
+
+
+# --- The guard ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("peers", [[], ["sud.example", "est.example"]])
+def test_the_guard_is_loaded_first_and_knows_its_bot_and_the_peers(tmp_path: Path, peers: list[str]) -> None:
+    other = {"module": "other.Module", "config": {"a": [1]}}
+    given = {"synapse_federation_peers": peers, "synapse_bot_localpart": "robot", "synapse_modules": [other]}
+    modules = yaml.safe_load(render(tmp_path, **given)["30-override.yaml"])["modules"]
+    expected = {
+        "bot": "@robot:nord.example",
+        "peers": {peer: f"@robot:{peer}" for peer in peers},
+        "clamd_socket": "",
+    }
+    assert modules == [{"module": "preau.guard.Guard", "config": expected}, other]
+
+
+def test_the_guard_takes_the_settings_that_the_role_gives_it(tmp_path: Path) -> None:
+    rendered = render(tmp_path, synapse_federation_peers=["sud.example"], synapse_guard_clamd_socket="/run/clamd.sock")
+    found = parse(yaml.safe_load(rendered["30-override.yaml"])["modules"][0]["config"])
+    assert (found.bot, found.clamd_socket) == ("@preau:nord.example", "/run/clamd.sock")
+    assert found.peers == {"sud.example": "@preau:sud.example"}
 
 
 # --- Rendered -----------------------------------------------------------------------------------------------------

@@ -174,9 +174,11 @@ async def _next_of_reload(context: Context) -> list[Uai]:
             return []
         if due := await _due(db, context):
             return due[:_SCHOOLS_AT_ONCE]
+        if mine.version == 0:
+            return []
     async with context.store.writing() as db:
         mine = await outbox.take_turn(db)
-        if mine.reload_from is not None and mine.version > 0 and not await _due(db, context):
+        if mine.reload_from is not None and not await _due(db, context):
             await outbox.end_reload(db, mine, context.clock.now())
     return []
 
