@@ -172,6 +172,18 @@ async def test_people_of_two_academies_do_not_reach_each_other_by_themselves(bot
     assert await both.nord.membership(room, another) == ""
 
 
+async def test_whoever_is_put_out_of_a_control_room_believes_nothing_until_let_in_again(both: Academies) -> None:
+    room, _, guest, number = await both.shared_room()
+    async with both.sud.school.context.store.reading() as db:
+        control_room = (await control.rooms(db))[both.sud.homeserver.server_name]
+    await both.sud.school.context.homeserver.kick(control_room, both.nord.homeserver.bot)
+    await becomes(both.nord, room, guest, "leave")
+    await both.sud.stop_service()
+    await both.sud.start_service()
+    await becomes(both.nord, room, guest, "invite")
+    await both.nord.end(number)
+
+
 async def test_only_the_bot_of_the_academie_is_believed_in_its_control_room(both: Academies) -> None:
     """Sud's bot gives another power in its control room; what they say there counts for nothing."""
     sud, nord, guest = both.sud.guarded, both.nord.guarded, await both.sud.teacher()

@@ -211,3 +211,5 @@ def test_a_try_that_fails_is_repeated_ever_more_seldom_and_one_that_succeeds_aft
     assert again.at == now + MOST
     again.tried(again.at, done=False)
     assert again.at == now + MOST + FIRST
+    again.soon()
+    assert again.is_due(now)

@@ -21,6 +21,10 @@ class Again:
         """Is it time?"""
         return self.at is None or now >= self.at
 
+    def soon(self) -> None:
+        """Something changed: the next try is now."""
+        self.at = None
+
     def tried(self, now: datetime, *, done: bool) -> None:
         """It was tried: after a failure again soon, doubling; what is done is looked at again after a while."""
         self.at = now + (MOST if done else self.wait)

@@ -82,7 +82,7 @@ class Worker:
             await inbox.retry(db, [event.seq for event in await inbox.stuck(db)])
 
     async def look_abroad(self) -> None:
-        """The control rooms, until every peer was reached; and visitors who must come or go, by a date for example.
+        """The control rooms, until every peer was reached; and visitors who must come or go, by a word or a date.
 
         Raises:
             HomeserverUnreachable: our own homeserver does not answer.
@@ -91,7 +91,8 @@ class Worker:
         try:
             if not self._peers.reached:
                 await self._peers.attend()
-            await self._settle_visits()
+            if schools := await visits.due(self._context):
+                await settle(self._context, schools, actor=ACTOR)
             done = self._peers.reached
         except HomeserverUnreachable:
             raise
@@ -124,7 +125,7 @@ class Worker:
             event = parse_event(found.event)
             await handle(self._context, self._memory, event)
             if await self._peers.hear(event):
-                await self._settle_visits()
+                self._look_abroad.soon()
         except HomeserverUnreachable:
             raise
         except (PreauError, BrokenEvent) as failed:
@@ -134,11 +135,6 @@ class Worker:
                 await inbox.failed(db, found.seq, reason, self._context.clock.now())
             return []
         return [found.seq]
-
-    async def _settle_visits(self) -> None:
-        """Lets visitors in, or takes them out, wherever another académie's word or a date calls for it."""
-        if schools := await visits.due(self._context):
-            await settle(self._context, schools, actor=ACTOR)
 
     async def _rest(self) -> None:
         try:
