@@ -155,14 +155,14 @@ async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 20) 
 
 
 @asynccontextmanager
-async def two_academies(folder: Path, authority: Authority, **more: Any) -> AsyncIterator[Academies]:
-    """Both, running, and having found each other; ``more`` are fields of both homeservers' specifications."""
+async def two_academies(folder: Path, authority: Authority, version: str = "12") -> AsyncIterator[Academies]:
+    """Both, running, with rooms of that version."""
     nord_client, nord_federation, nord_service, sud_client, sud_federation, sud_service = free_ports(6)
     nord, sud = HomeserverPorts(nord_client, nord_federation), HomeserverPorts(sud_client, sud_federation)
     async with AsyncExitStack() as stack:
         async with asyncio.TaskGroup() as group:
             starting = [
-                group.create_task(_started(stack, replace(wanted, service_url=f"http://127.0.0.1:{port}", **more)))
+                group.create_task(_started(stack, replace(wanted, service_url=f"http://127.0.0.1:{port}")))
                 for wanted, port in (
                     (spec(folder / "nord", nord, authority, sud), nord_service),
                     (spec(folder / "sud", sud, authority, nord), sud_service),
@@ -172,7 +172,7 @@ async def two_academies(folder: Path, authority: Authority, **more: Any) -> Asyn
         for each, port in zip(starting, (nord_service, sud_service), strict=True):
             store = each.result().spec.folder / "service"
             store.mkdir()
-            school = await stack.enter_async_context(school_at(each.result(), store))
+            school = await stack.enter_async_context(school_at(each.result(), store, version=version))
             academy = Academy(school, Guarded(each.result()), port)
             stack.push_async_callback(academy.stop_service)
             found.append(academy)

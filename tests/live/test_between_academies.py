@@ -203,3 +203,14 @@ async def test_only_the_bot_of_the_academie_is_believed_in_its_control_room(both
     await both.nord.appoint(guest, "Faussaires")
     await becomes(both.nord, await both.nord.shared("Faussaires"), guest, "invite")  # so all before was heard
     assert await waiting_for(both.nord, "Faussaires") == [nobody]
+
+
+async def test_rooms_of_version_11_are_shared_as_well(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority
+) -> None:
+    async with two_academies(tmp_path_factory.mktemp("eleven"), authority, version="11") as eleven:
+        room, host, guest, number = await eleven.shared_room()
+        said_ = await eleven.sud.send(guest, room, "Bonjour du sud")
+        await heard(eleven.nord, host, room, said_.body["event_id"], "Bonjour du sud")
+        await eleven.nord.end(number)
+        await becomes(eleven.sud, room, guest, "leave", seen_by=guest)
