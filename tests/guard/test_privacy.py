@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from preau.demo.authority import Authority
-from preau.guard.inner_people import PeopleParts
+from preau.guard.inner.people import PeopleParts
 from preau.model.ids import UserId
 from preau.model.people import Function
 from preau.model.rooms import RoomKind

@@ -12,7 +12,7 @@ from typing import Final
 from synapse.module_api import JsonDict, ModuleApi, make_deferred_yieldable, run_in_background
 from synapse.module_api.errors import Codes, SynapseError
 
-from preau.guard import inner_tables
+from preau.guard.inner import tables as inner_tables
 
 _AT_ONCE: Final = 8
 

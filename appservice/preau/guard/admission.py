@@ -12,9 +12,9 @@ from typing import Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, SynapseError
 
-from preau.guard import inner_tables
 from preau.guard.facts import Facts, Unreadable
-from preau.guard.inner_tables import Account
+from preau.guard.inner import tables as inner_tables
+from preau.guard.inner.tables import Account
 from preau.guard.rooms import Managed
 from preau.guard.speech import Speech
 from preau.model.facts import RoomFacts

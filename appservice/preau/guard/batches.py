@@ -1,4 +1,4 @@
-"""Rooms and memberships in batches, decided here and made by `preau.guard.inner_chain`::
+"""Rooms and memberships in batches, decided here and made by `preau.guard.inner.chain`::
 
     a room with its members                                people out of a room, and into it
       does the alias lead to one? ─► missing members in       out, sent by the bot, a hundred at a time
@@ -22,12 +22,12 @@ from typing import Any, Final
 from synapse.module_api import JsonDict, ModuleApi, RoomAlias
 from synapse.module_api.errors import Codes, SynapseError
 
-from preau.guard import inner_tables
 from preau.guard.admission import Admission
 from preau.guard.building import Building
 from preau.guard.facts import Unreadable
-from preau.guard.inner_chain import LONGEST, Chain, Chains, Draft
-from preau.guard.inner_tables import Account
+from preau.guard.inner import tables as inner_tables
+from preau.guard.inner.chain import LONGEST, Chain, Chains, Draft
+from preau.guard.inner.tables import Account
 from preau.guard.rooms import CREATE, Managed, Rooms
 from preau.guard.settings import Settings
 

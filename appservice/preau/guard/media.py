@@ -21,7 +21,7 @@ from preau.guard.clamd import Verdict, scan
 from preau.guard.devices import Devices
 from preau.guard.facts import Facts, Unreadable
 from preau.guard.file_types import kind_of
-from preau.guard.inner_people import PeopleParts
+from preau.guard.inner.people import PeopleParts
 from preau.guard.settings import Settings
 from preau.guard.speech import Speech
 from preau.policy.refusals import Rule

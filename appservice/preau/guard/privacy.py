@@ -8,7 +8,7 @@
     an address, tied to the account ──► by an identity server outside? ──► refused
     the list of ignored people ────────► the service or direction in it? ─► refused, else kept
 
-Synapse has no hook that could refuse any of these; see `preau.guard.inner_people`.
+Synapse has no hook that could refuse any of these; see `preau.guard.inner.people`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from preau.guard.facts import Facts, Unreadable
-from preau.guard.inner_people import PeopleParts
+from preau.guard.inner.people import PeopleParts
 from preau.guard.settings import Settings
 from preau.guard.speech import Speech
 from preau.policy.finding import why_no_device_message, why_not_hide

@@ -23,7 +23,7 @@ from typing import Any, Final
 from synapse.module_api import EventBase, RoomAlias
 from synapse.module_api.errors import Codes, SynapseError
 
-from preau.guard.inner_parts import ChainParts, Delta
+from preau.guard.inner.parts import ChainParts, Delta
 
 LONGEST: Final = 100
 """Events in a chain: Synapse stores no more in one transaction (``EventsPersistenceStorageController``)."""

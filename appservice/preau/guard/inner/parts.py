@@ -1,4 +1,4 @@
-"""The inner parts of Synapse that `preau.guard.inner_chain` needs, found and checked once, when Synapse starts.
+"""The inner parts of Synapse that `preau.guard.inner.chain` needs, found and checked once, when Synapse starts.
 
 The module API makes events one at a time, each with some twenty transactions and, whatever the parallelism, ten to
 fifteen a second (``synapse.md`` 2.1 and 2.2). Nothing public makes them in batches, so these parts are used:

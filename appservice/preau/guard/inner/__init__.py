@@ -9,7 +9,7 @@ part                                          why
 ``third_party_event_rules.check_event_        The official hook is given every state event of the room, for every
 allowed`` (replaced on the instance)          event: 35 ms in a room of 2,000 (``synapse.md`` 1.3). Ours asks for the
                                               one or two that a rule needs. Without it: the official hook.
-profiles, devices, account data, uploads      See `preau.guard.inner_people`.
+profiles, devices, account data, uploads      See `preau.guard.inner.people`.
 ``spam_checker_api.RegistrationBehaviour``    What the registration hook must answer with; documented, but not part
                                               of the module API. Without it Synapse itself does not start.
 ``store.get_event``                           The message that somebody takes back must be read to be judged and
@@ -20,8 +20,8 @@ profiles, devices, account data, uploads      See `preau.guard.inner_people`.
 ``store.db_pool.runInteraction``              Runs a transaction at READ COMMITTED, so that uses of one account
                                               wait for each other instead of failing; the module API has no such
                                               choice. Without it: Synapse's own retries.
-those of ``preau.guard.inner_parts``          Rooms and memberships in batches. Without them: the public API.
-``users``, ``profiles``, ``room_memberships`` A hundred accounts at once (`preau.guard.inner_tables`).
+those of ``preau.guard.inner.parts``          Rooms and memberships in batches. Without them: the public API.
+``users``, ``profiles``, ``room_memberships`` A hundred accounts at once (`preau.guard.inner.tables`).
 ============================================  =====================================================================
 """
 
@@ -34,9 +34,9 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from synapse.module_api import EventBase, ModuleApi, StateMap
 
-from preau.guard.inner_chain import Chains
-from preau.guard.inner_parts import ChainParts
-from preau.guard.inner_people import PeopleParts
+from preau.guard.inner.chain import Chains
+from preau.guard.inner.parts import ChainParts
+from preau.guard.inner.people import PeopleParts
 
 log = logging.getLogger(__name__)
 
