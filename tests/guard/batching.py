@@ -266,11 +266,13 @@ _TABLES: Final[Mapping[str, str]] = {
         "room_type, room_name, is_encrypted, tombstone_successor_room_id"
     ),
     "event_push_actions": "user_id, event_id, actions, notif, highlight, unread, thread_id",
-    "event_push_summary": "user_id, notif_count, unread_count, thread_id",
     "event_search": "event_id, sender, key",
     "state_groups": "event_id",
 }
-"""What Synapse keeps per room, and in which columns; not how it numbers things, nor when."""
+"""What Synapse keeps per room, and in which columns; not how it numbers things, nor when.
+
+Left out is ``event_push_summary``, into which Synapse sums up unread messages every half minute, room by room.
+"""
 
 
 _DRAWN_ANEW: Final = frozenset(
