@@ -17,14 +17,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from preau.errors import ConfigError
 from preau.matrix.calls import Endpoint
 from preau.model.choices import SchoolChoices
-from preau.model.facts import Cell
+from preau.model.facts import Cell, Language
 from preau.model.ids import AcademyName, ServerName, Uai, UserId, parse_uai
 from preau.model.people import Function
 from preau.policy.contact import tighten
 from preau.sync.brakes import Limits
 from preau.sync.context import Academy
 
-DEFAULT_BOT: Final = "preau"
 DEFAULT_PATH: Final = Path("/etc/preau/preau.toml")
 
 
@@ -46,7 +45,7 @@ class HomeserverSection(_Section):
     url: str
     as_token: SecretStr
     hs_token: SecretStr
-    bot: str = DEFAULT_BOT
+    bot: str = "preau"
     room_version: Annotated[str, Field(pattern="^1[12]$")] = "12"
 
 
@@ -94,6 +93,7 @@ class ChoicesSection(_Section):
     pupil_rooms: bool = False
     pupil_media: bool = False
     contact: Annotated[list[ContactCell], AfterValidator(_only_tighter)] = []
+    language: Language = Language.FRENCH
 
     def as_choices(self) -> SchoolChoices:
         """As the rules take them."""
@@ -102,13 +102,14 @@ class ChoicesSection(_Section):
             pupil_rooms=self.pupil_rooms,
             pupil_media=self.pupil_media,
             contact={(cell.writer, cell.reader): cell.when for cell in self.contact},
+            language=self.language,
         )
 
 
 class FederationSection(_Section):
     """The académies that this one federates with: their homeservers, as Synapse's own list has them.
 
-    ``bots`` names the bot of a peer whose service calls it otherwise than `preau` does.
+    ``bots`` names the bot of a peer whose service calls it otherwise than ours.
     """
 
     peers: list[Annotated[str, Field(pattern="^[^@:!#/]+(:[0-9]+)?$")]] = []
@@ -150,7 +151,7 @@ class Settings(_Section):
         return Limits(share=self.brakes.share, people=self.brakes.people)
 
     def _bot_of(self, peer: str) -> UserId:
-        return UserId(f"@{self.federation.bots.get(peer, DEFAULT_BOT)}:{peer}")
+        return UserId(f"@{self.federation.bots.get(peer, self.homeserver.bot)}:{peer}")
 
     @property
     def bot(self) -> UserId:

@@ -91,7 +91,7 @@ def test_the_documented_example_is_understood_and_shows_the_defaults(tmp_path: P
     example = page.split("```toml\n")[1].split("```")[0]
     shown = load(written(tmp_path, example))
     defaults = load(written(tmp_path, CONFIGURATION))
-    for section in ("service", "brakes", "school_defaults"):
+    for section in ("service", "brakes", "federation", "school_defaults"):
         assert getattr(shown, section) == getattr(defaults, section)
     assert (shown.homeserver.bot, shown.homeserver.room_version) == (
         defaults.homeserver.bot,

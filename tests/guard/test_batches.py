@@ -17,6 +17,8 @@ from preau.demo.homeserver import Homeserver
 from preau.demo.processes import free_ports
 from preau.model.ids import UserId
 from preau.model.people import Function
+from preau.model.rooms import RoomKey, RoomKind
+from tests.builders import NORTH
 from tests.guard.batching import (
     CLIENT,
     NAME,
@@ -121,6 +123,15 @@ async def test_an_alias_of_somebody_elses_room_is_left_alone(guarded: Guarded) -
     assert set_so.status == 200, set_so
     reply = await guarded.call("POST", f"{GUARD}/rooms", bot, order(guarded, [teacher], alias=alias))
     assert (reply.status, reply.body["errcode"]) == (409, "M_ROOM_IN_USE")
+
+
+async def test_an_alias_of_another_room_of_the_service_is_left_alone(guarded: Guarded) -> None:
+    (teacher,), alias = await staff(guarded, 1), new_alias()
+    made = await make(guarded, order(guarded, alias=alias))
+    wanted = order(guarded, [teacher], alias=alias, key=RoomKey(RoomKind.ANNOUNCE_SCHOOL, NORTH))
+    reply = await guarded.call("POST", f"{GUARD}/rooms", guarded.homeserver.bot, wanted)
+    assert (reply.status, reply.body["errcode"]) == (409, "M_ROOM_IN_USE")
+    assert await members(guarded, made["room_id"]) == set()
 
 
 async def test_a_room_of_the_public_api_is_found_by_its_alias_too(guarded: Guarded) -> None:

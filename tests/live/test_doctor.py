@@ -33,6 +33,9 @@ url = "{synapse.client_url}"
 as_token = "{synapse.as_token}"
 hs_token = "{synapse.hs_token}"
 
+[federation]
+peers = {peers}
+
 [store]
 url = "sqlite:///{folder}/preau.db"
 """
@@ -48,7 +51,9 @@ async def school(nord: Synapse, tmp_path: Path) -> AsyncIterator[School]:
 async def preau(synapse: Synapse, folder: Path, *words: str) -> tuple[int, str, str]:
     """Exit status, output and errors of the command."""
     config = folder / "preau.toml"
-    config.write_text(CONFIGURATION.format(synapse=synapse, folder=folder), encoding="utf-8")
+    config.write_text(
+        CONFIGURATION.format(synapse=synapse, folder=folder, peers=[*synapse.spec.peers]), encoding="utf-8"
+    )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "preau", *words, "--config", str(config)),
         env=child_environment(),

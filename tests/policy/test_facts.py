@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from preau.model.choices import SchoolChoices
 from preau.model.decisions import ConsentTopic, Mandate, Restriction
-from preau.model.facts import Cell, Party, PersonFacts, RoomFacts, SchoolFacts
+from preau.model.facts import Cell, Language, Party, PersonFacts, RoomFacts, SchoolFacts
 from preau.model.ids import PersonId, RoomId
 from preau.model.people import Function, GuardianLevel
 from preau.model.rooms import RoomKind
@@ -160,6 +160,30 @@ def test_a_person_has_one_fact_over_all_schools_and_the_name_of_the_most_senior_
     south = Standing("Camille PAZ · professeur", Party(PersonId("paz"), SOUTH, frozenset({Function.TEACHER})))
     found = person_facts(user("paz"), [south, north])
     assert found == PersonFacts(user("paz"), "Camille PAZ · professeur", (north.party, south.party))
+
+
+@pytest.mark.parametrize(
+    ("north", "south", "read"),
+    [
+        (Language.ENGLISH, Language.ENGLISH, Language.ENGLISH),
+        (Language.ENGLISH, Language.FRENCH, Language.FRENCH),
+        (Language.FRENCH, Language.FRENCH, Language.FRENCH),
+    ],
+)
+def test_people_read_the_language_of_their_schools(north: Language, south: Language, read: Language) -> None:
+    places = [
+        Standing("C · parent", Party(PersonId("paz"), school_, frozenset({Function.GUARDIAN})), language)
+        for school_, language in ((NORTH, north), (SOUTH, south))
+    ]
+    found = person_facts(user("paz"), places)
+    assert found is not None
+    assert found.language is read
+
+
+def test_a_place_has_the_language_that_the_school_chose() -> None:
+    found = place("lou", choices=SchoolChoices(language=Language.ENGLISH))
+    assert found is not None
+    assert found.language is Language.ENGLISH
 
 
 def test_whoever_has_no_place_in_any_school_has_no_fact() -> None:

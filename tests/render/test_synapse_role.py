@@ -126,6 +126,15 @@ def test_the_guard_takes_the_settings_that_the_role_gives_it(tmp_path: Path) -> 
     assert found.peers == {"sud.example": "@preau:sud.example"}
 
 
+def test_a_peer_may_call_its_bot_otherwise(tmp_path: Path) -> None:
+    peers = {
+        "synapse_federation_peers": ["sud.example", "est.example"],
+        "synapse_federation_bots": {"est.example": "e"},
+    }
+    found = parse(yaml.safe_load(render(tmp_path, **peers)["30-override.yaml"])["modules"][0]["config"])
+    assert found.peers == {"sud.example": "@preau:sud.example", "est.example": "@e:est.example"}
+
+
 # --- Rendered -----------------------------------------------------------------------------------------------------
 
 

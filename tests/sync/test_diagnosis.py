@@ -9,13 +9,17 @@ import pytest
 
 from preau.errors import HomeserverError, HomeserverUnreachable, StoreError
 from preau.matrix.guard import GuardProcess, GuardStatus, Held
+from preau.model.ids import ServerName, UserId
 from preau.sync.diagnosis import Seen, Told, diagnose
 from tests.builders import NOON
 
 FACTS = {"person": 3, "room": 2}
-GUARD = GuardStatus(Held("ours", 7), FACTS, (), (GuardProcess("master", 7, 3.0), GuardProcess("worker1", 7, 9.0)))
+SUD, EST = ServerName("sud.example"), ServerName("est.example")
+PEERS = {SUD: UserId("@preau:sud.example")}
+MASTER, WORKER = GuardProcess("master", 7, 3.0), GuardProcess("worker1", 7, 9.0)
+GUARD = GuardStatus(Held("ours", 7), FACTS, (), (MASTER, WORKER), PEERS)
 TOLD = Told("ours", 7, 0, None, FACTS)
-WELL = Seen(synapse="1.163.2", bot_is_admin=True, guard=GUARD, told=TOLD, now=NOON)
+WELL = Seen(synapse="1.163.2", bot_is_admin=True, guard=GUARD, told=TOLD, peers=PEERS, now=NOON)
 
 
 def wrong(seen: Seen) -> dict[str, str]:
@@ -53,6 +57,9 @@ def _behind(version: int) -> GuardStatus:
             "lag",
             "2 pushes wait for the guard, the oldest for 90 s. Is `preau serve` running?",
         ),
+        (replace(WELL, peers={}), "peers", "differ on sud.example. Give `synapse_federation_peers`"),
+        (replace(WELL, peers={**PEERS, EST: UserId("@preau:est.example")}), "peers", "differ on est.example."),
+        (replace(WELL, peers={SUD: UserId("@bot:sud.example")}), "peers", "differ on sud.example."),
         (replace(WELL, guard=replace(GUARD, missing=("Store.persist",))), "inner part Store.persist", "does without"),
         (
             replace(WELL, guard=replace(GUARD, processes=(GuardProcess("worker1", 7, 31.0),))),

@@ -69,7 +69,7 @@ async def _look_around(context: Context, found: Settings) -> Seen:
         return Seen(version, bot_is_admin=admin, guard_trouble=trouble, told=told, now=now)
     async with context.store.reading() as db:  # read after the guard: pushes that are made meanwhile are no lag of it
         told = await _told(db)
-    return Seen(version, bot_is_admin=admin, guard=guard, told=told, now=now)
+    return Seen(version, bot_is_admin=admin, guard=guard, told=told, peers=context.academy.peers, now=now)
 
 
 async def _told(db: Transaction) -> Told | None:

@@ -28,7 +28,7 @@ from preau.guard.facts import Unreadable
 from preau.guard.inner import tables as inner_tables
 from preau.guard.inner.chain import LONGEST, Chain, Chains, Draft
 from preau.guard.inner.tables import Account
-from preau.guard.rooms import CREATE, Managed, Rooms
+from preau.guard.rooms import CREATE, MANAGED_FIELD, Managed, Rooms
 from preau.guard.settings import Settings
 
 _MEMBER: Final = "m.room.member"
@@ -105,7 +105,7 @@ class Batches:
             return await self._filled(await self._make(order, None), order)
         alias = RoomAlias(order.alias, self._server)
         async with self._building.alone(alias.to_string()):
-            room = await self._made_before(alias)
+            room = await self._made_before(alias, order.creation_content)
             made = Made(room, new=False) if room is not None else await self._make(order, alias)
         return await self._filled(made, order)
 
@@ -127,7 +127,7 @@ class Batches:
                 await self._bring_in(chain, admitted, moved)
         return moved
 
-    async def _made_before(self, alias: RoomAlias) -> str | None:
+    async def _made_before(self, alias: RoomAlias, ordered: Mapping[str, Any]) -> str | None:
         """The room that an alias leads to, if anybody ever entered it."""
         room = await self._chains.room_of(alias)
         entered = inner_tables.was_ever_entered
@@ -136,6 +136,8 @@ class Batches:
         create = (await self._api.get_room_state(room, [CREATE])).get(CREATE)
         if create is None or create.sender != self._bot:
             raise SynapseError(409, "The alias leads to somebody else's room.", Codes.ROOM_IN_USE)
+        if create.content.get(MANAGED_FIELD) != ordered.get(MANAGED_FIELD):
+            raise SynapseError(409, "The alias leads to another room of the service's.", Codes.ROOM_IN_USE)
         return room
 
     async def _make(self, order: RoomOrder, alias: RoomAlias | None) -> Made:

@@ -78,7 +78,7 @@ class Guard:
         api.register_web_resource(f"{PATH}/facts", FactsResource(bot_only, facts))
         api.register_web_resource(f"{PATH}/devices", DevicesResource(bot_only, devices))
         api.register_web_resource(f"{PATH}/devices/confirm", ConfirmResource(bot_only, devices))
-        api.register_web_resource(f"{PATH}/status", StatusResource(api, bot_only, inner))
+        api.register_web_resource(f"{PATH}/status", StatusResource(api, config, bot_only, inner))
         chains, admission = inner.chains(), Admission(api, facts, speech)
         batches = Batches(api, config, chains, Building(api, inner.process), rooms, admission) if chains else None
         batch_web.register(api, bot_only, batches, Accounts(api))

@@ -62,9 +62,10 @@ class FactsResource(DirectServeJsonResource):
 class StatusResource(DirectServeJsonResource):
     """``GET status``: what is held, and every process with the version it decides by."""
 
-    def __init__(self, api: ModuleApi, bot_only: BotOnly, inner: Inner) -> None:
+    def __init__(self, api: ModuleApi, settings: Settings, bot_only: BotOnly, inner: Inner) -> None:
         super().__init__()
         self._api = api
+        self._settings = settings
         self._bot_only = bot_only
         self._inner = inner
 
@@ -77,6 +78,7 @@ class StatusResource(DirectServeJsonResource):
             "version": held.version,
             "facts": counts,
             "missing_inner_parts": self._inner.missing,
+            "peers": dict(self._settings.peers),
             "processes": [
                 {"name": name, "version": version, "seen_ms_ago": now - seen, "started_ms_ago": now - started}
                 for name, version, seen, started in processes

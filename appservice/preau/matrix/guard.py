@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -42,13 +42,15 @@ class GuardProcess:
 class GuardStatus:
     """How the guard stands.
 
-    ``facts`` counts what it holds by kind; ``missing`` names the inner parts of Synapse that it does without.
+    ``facts`` counts what it holds by kind; ``missing`` names the inner parts of Synapse that it does without; ``peers``
+    are the bots that it takes for those of other académies.
     """
 
     held: Held
     facts: Mapping[str, int]
     missing: tuple[str, ...]
     processes: tuple[GuardProcess, ...]
+    peers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,15 @@ def _status(answer: Answer) -> GuardStatus:
         facts={kind: _number(answer, facts, kind) for kind in facts},
         missing=answers.texts(answer, "missing_inner_parts"),
         processes=tuple(_process(answer, each) for each in processes),
+        peers=_peers(answer, raw),
     )
+
+
+def _peers(answer: Answer, raw: Mapping[str, Json]) -> dict[str, str]:
+    found = raw.get("peers")
+    if not isinstance(found, dict):
+        raise answers.unexpected(answer, "an object 'peers'")
+    return {peer: str(bot) for peer, bot in found.items()}
 
 
 def _process(answer: Answer, raw: Json) -> GuardProcess:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from preau.model.facts import ContactTable
+from preau.model.facts import ContactTable, Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +14,11 @@ class SchoolChoices:
     ``pupil_accounts``: pupils get accounts and read the announcements. ``pupil_rooms``: besides, each division has a
     room of its pupils and their teachers; it means nothing without pupils' accounts. ``pupil_media``: pupils may send
     images and files. ``contact``: the school's own cells of the contact table, as `preau.policy.contact.tighten` takes
-    them.
+    them. ``language``: in which language its people read what is refused.
     """
 
     pupil_accounts: bool = False
     pupil_rooms: bool = False
     pupil_media: bool = False
     contact: ContactTable = field(default_factory=dict)
+    language: Language = Language.FRENCH

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from preau.model.choices import SchoolChoices
 from preau.model.decisions import ConsentTopic, Decisions
-from preau.model.facts import Party, PersonFacts, RoomFacts, SchoolFacts
+from preau.model.facts import Language, Party, PersonFacts, RoomFacts, SchoolFacts
 from preau.model.ids import DivisionCode, PersonId, RoomId, Uai, UserId
 from preau.model.rooms import RoomKey
 from preau.model.snapshot import Snapshot
@@ -24,10 +24,11 @@ from preau.policy.wanted import people_names
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A person's place in one school, and the display name that it would give them."""
+    """A person's place in one school, the display name that it would give them, and the school's language."""
 
     name: str
     party: Party
+    language: Language = Language.FRENCH
 
 
 def standings(
@@ -61,6 +62,7 @@ def standings(
                 children=frozenset(children.get(person, ())),
                 opted_in=person in agreed and person in guardians,
             ),
+            language=choices.language,
         )
     return found
 
@@ -97,7 +99,17 @@ def person_facts(user: UserId, places: Iterable[Standing]) -> PersonFacts | None
     found = sorted(places, key=lambda place: place.party.school)
     if not found:
         return None
-    return PersonFacts(user, foremost([place.name for place in found]), tuple(place.party for place in found))
+    return PersonFacts(
+        user=user,
+        name=foremost([place.name for place in found]),
+        parties=tuple(place.party for place in found),
+        language=_language({place.language for place in found}),
+    )
+
+
+def _language(languages: set[Language]) -> Language:
+    """The one language of all their schools; French where the schools differ."""
+    return next(iter(languages)) if len(languages) == 1 else Language.FRENCH
 
 
 def school_facts(school: Uai, choices: SchoolChoices) -> SchoolFacts | None:

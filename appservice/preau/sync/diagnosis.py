@@ -2,18 +2,19 @@
 
 ::
 
-    Seen ─► store ─► homeserver ─► guard ─► do they agree? ─► does anything wait? ─► each process ─► checks
+    Seen ─► store ─► homeserver ─► guard ─► do they agree? ─► does anything wait? ─► peers ─► each process ─► checks
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from preau.errors import PreauError
 from preau.matrix.guard import GuardProcess, GuardStatus
+from preau.model.ids import ServerName, UserId
 
 _SILENT: Final = 30.0
 """Seconds after which a process that has said nothing counts as silent; each says that it lives every ten."""
@@ -44,6 +45,7 @@ class Seen:
     guard_trouble: PreauError | None = None
     told: Told | None = None
     store_trouble: PreauError | None = None
+    peers: Mapping[ServerName, UserId] = field(default_factory=dict)
     now: datetime | None = None
 
 
@@ -100,6 +102,7 @@ def _of_guard(seen: Seen) -> Iterator[Check]:
     yield Check("guard", well=True, said=f"The guard answers and holds {_counted(seen.guard.facts)}.")
     yield _agreement(seen.guard, seen.told)
     yield _lag(seen)
+    yield _peers(seen.guard, seen.peers)
     for part in seen.guard.missing:
         yield Check(
             f"inner part {part}",
@@ -131,6 +134,17 @@ def _agreement(guard: GuardStatus, told: Told | None) -> Check:
         said = f"The guard holds {_counted(guard.facts)}; we told it {_counted(told.facts)}."
         return Check(code, well=False, said=said, advice=advice)
     return Check(code, well=True, said=f"Guard and service agree on version {guard.held.version}.")
+
+
+def _peers(guard: GuardStatus, ours: Mapping[ServerName, UserId]) -> Check:
+    """Whether guard and service would have the same académies, and the same bots of theirs."""
+    differing = sorted({peer for peer, _ in dict(guard.peers).items() ^ dict(ours).items()})
+    return Check(
+        "peers",
+        well=not differing,
+        said=f"Guard and service differ on {', '.join(differing)}." if differing else "Both know the same académies.",
+        advice="Give `synapse_federation_peers` (role synapse) and `federation.peers` (preau.toml) the same servers.",
+    )
 
 
 def _lag(seen: Seen) -> Check:
