@@ -19,7 +19,8 @@ from preau.demo.processes import ChildProcess, free_ports
 
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 _LOCALE: Final = ("--locale=C", "--encoding=UTF8")  # Synapse accepts no other
-_FAST: Final = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+_OPTIONS: Final = ("-c", "max_connections=200")
+_FAST: Final = ("-c", "fsync=off", "-c", "full_page_writes=off")
 _START_SECONDS: Final = 30
 
 
@@ -66,8 +67,10 @@ class PostgresqlServer:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[PostgresqlServer]:
+def running_postgresql(*, durable: bool = False) -> Iterator[PostgresqlServer]:
     """Makes a cluster in a folder of its own, runs it, ends it and removes the folder.
+
+    Tests do not wait for the disk; what is ``durable`` does, as in production, where every transaction costs that.
 
     As root it runs as the user ``postgres``, since the server refuses to be root. pytest's own folders are closed to
     that user, hence one that is not.
@@ -83,7 +86,7 @@ def running_postgresql() -> Iterator[PostgresqlServer]:
         cluster = folder / "cluster"
         _run_as(user, [str(binaries / "initdb"), "-D", str(cluster), "-U", "postgres", "-A", "trust", "-N", *_LOCALE])
         (port,) = free_ports(1)
-        options = ["-p", str(port), "-h", "127.0.0.1", "-k", str(folder), *_FAST]
+        options = ["-p", str(port), "-h", "127.0.0.1", "-k", str(folder), *_OPTIONS, *(() if durable else _FAST)]
         command = [str(binaries / "postgres"), "-D", str(cluster), *options]
         process = ChildProcess.start("PostgreSQL", command, log=folder / "postgresql.log", user=user, cwd=folder)
         try:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.bench import activation, inbox, moved, rates, reading, second_run
+from tests.bench import activation, batches, guard, inbox, moved, rates, reading, second_run
 from tests.bench.measure import Row, WrongResult
 from tests.bench.report import as_markdown, table
 
@@ -27,6 +27,8 @@ PARTS: Final[dict[str, Callable[[Path], Iterable[Row]]]] = {
     "rates": rates.run,
     "activation": activation.run,
     "inbox": inbox.run,
+    "guard": guard.run,
+    "batches": batches.run,
 }
 PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 

@@ -42,7 +42,7 @@ def _introduction(command: str, at: datetime, lasted: float) -> list[str]:
         f"* command: `{command}`",
         f"* machine: {machine}",
         f"* versions: {versions}, SQLAlchemy {version('sqlalchemy')}",
-        "* databases: ours is SQLite on disk; Synapse's is named in each row (PostgreSQL with `fsync` off)",
+        "* databases: ours is SQLite on disk; Synapse's is named in each row (PostgreSQL: `fsync` off, unless said)",
         "",
         _CAUTION,
     ]

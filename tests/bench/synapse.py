@@ -34,7 +34,9 @@ class Measured:
 
 
 @asynccontextmanager
-async def synapse(folder: Path, database: SqliteDatabase | PostgresDatabase) -> AsyncIterator[Measured]:
+async def synapse(
+    folder: Path, database: SqliteDatabase | PostgresDatabase, *, guard: bool = True
+) -> AsyncIterator[Measured]:
     """Synapse as the role deploys it, in one process; guardians and staff have accounts, pupils none."""
     client, federation = free_ports(2)
     folder.mkdir(parents=True)
@@ -45,6 +47,7 @@ async def synapse(folder: Path, database: SqliteDatabase | PostgresDatabase) -> 
         Authority(folder / "authority"),
         database=database,
         bcrypt_rounds=_AS_DEPLOYED,
+        guard=guard,
     )
     async with (
         Homeserver(spec) as homeserver,
