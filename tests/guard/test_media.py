@@ -72,16 +72,16 @@ async def test_a_pupil_sends_a_picture_where_the_school_says_so(guarded: Guarded
 async def test_the_service_sends_what_it_likes_in_size(guarded: Guarded) -> None:
     bot = guarded.homeserver.bot
     assert (await _post("v3", guarded, bot, office())).status == 200
-    assert (await guarded.call("GET", CONFIGS[0], bot)).body == {"m.upload.size": 20 * MIB}
+    assert (await guarded.call("GET", CONFIGS[0], bot)).body == {"m.upload.size": 50 * MIB}
 
 
 @pytest.mark.parametrize("path", CONFIGS)
 @pytest.mark.parametrize(
     ("function", "largest"),
-    [(Function.DIRECTION, 20), (Function.TEACHER, 20), (Function.GUARDIAN, 10), (Function.PUPIL, 0)],
+    [(Function.DIRECTION, 50), (Function.TEACHER, 20), (Function.GUARDIAN, 10), (Function.PUPIL, 0)],
 )
 async def test_clients_are_told_how_much(guarded: Guarded, path: str, function: Function, largest: int) -> None:
-    """Direction may send more than the 20 MiB that this homeserver takes from anybody."""
+    """A person learns the bound of their function, which no homeserver of ours holds lower."""
     person = await guarded.person(function, logged_in=False)
     assert (await guarded.call("GET", path, person)).body == {"m.upload.size": largest * MIB}
 
