@@ -151,7 +151,7 @@ async def test_an_alias_that_names_another_room_is_not_taken_for_ours(there: The
     order = there.order()
     await there.homeserver.create_room(order)
     other = there.order(RoomKey(RoomKind.STAFF, NORTH), alias=order.alias or "")
-    with pytest.raises(HomeserverError, match="made for something else|another room of the service"):
+    with pytest.raises(HomeserverError, match=r"made for something else|another room of the service"):
         await there.homeserver.make_filled_room(other, [])
 
 
