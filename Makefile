@@ -39,7 +39,7 @@ test: $(VENV)/.dev ## The checks and the whole suite; installs what it needs whe
 
 test-matrix: $(VENV)/.dev ## Everybody tries everything with everybody, on every path: minutes
 	@bash tests/needs.sh
-	@PREAU_MATRIX=whole $(BIN)/python -m pytest tests/everything $(ARGS)
+	@PREAU_MATRIX=whole $(BIN)/python -m pytest tests/everything tests/guard/test_fuzz.py tests/guard/test_laws.py $(ARGS)
 
 bench: $(VENV)/.dev ## Measures the budgets of the design and writes docs/benchmarks.md
 	@bash tests/needs.sh

@@ -93,11 +93,11 @@ def parse_room(body: Mapping[str, Any]) -> RoomOrder:
     alias, version, content = body.get("alias"), body.get("version"), body.get("creation_content", {})
     if alias is not None and (not isinstance(alias, str) or not alias or {":", "\0"} & set(alias)):
         raise _bad("alias: a localpart, or null, is expected")
-    if version not in _VERSIONS:
+    if not isinstance(version, str) or version not in _VERSIONS:
         raise _bad(f"version: one of {', '.join(sorted(_VERSIONS))} is expected")
     if not isinstance(content, Mapping):
         raise _bad("creation_content: an object is expected")
-    return RoomOrder(alias, str(version), content, _state(body.get("state", [])), _users(body, "members"))
+    return RoomOrder(alias, version, content, _state(body.get("state", [])), _users(body, "members"))
 
 
 def parse_accounts(body: Mapping[str, Any]) -> list[NewAccount]:
