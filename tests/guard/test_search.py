@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from synapse.module_api.errors import SynapseError
 
@@ -184,6 +184,7 @@ def test_no_body_breaks_the_parser(body: dict[str, Any]) -> None:
 
 
 @given(term=st.text())
+@example(term="𝕬")
 def test_words_are_letters_and_digits_only(term: str) -> None:
     assert all(word.isalnum() and fold(word) == f" {word}" for word in parse_search({"search_term": term}).words)
 

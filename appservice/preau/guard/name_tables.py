@@ -81,8 +81,13 @@ def named(  # noqa: PLR0913, PLR0917 -- what is looked for, for whom, and the pa
 
 
 def fold(name: str) -> str:
-    """A display name as it is searched: words in small letters without accents, a space before each."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
+    """A display name as it is searched: words in small letters without accents, a space before each.
+
+    Folded twice, since one step may make work for the other: 𝕬 is decomposed into a capital letter.
+    """
+    plain = name
+    for _ in range(2):
+        plain = unicodedata.normalize("NFKD", plain).casefold()
     kept = "".join(letter if letter.isalnum() else " " for letter in plain if not unicodedata.combining(letter))
     return "".join(f" {word}" for word in kept.split())
 
