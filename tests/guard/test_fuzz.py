@@ -216,6 +216,16 @@ async def test_no_message_fails_or_opens_a_door(place: Place, messages: list[tup
 
 
 @pytest.mark.live
+@pytest.mark.parametrize("redacts", [[], {}, 1, None, True])
+async def test_a_message_that_takes_back_what_is_no_event_is_refused(place: Place, redacts: object) -> None:
+    content = {"msgtype": "m.text", "body": "Bonjour", "redacts": redacts}
+    with nothing_fails(place) as replies:
+        path = f"{CLIENT}/rooms/{quote(place.talk)}/send/m.room.message/{secrets.token_hex(8)}"
+        replies.append(await place.guarded.call("PUT", path, place.teacher, content))
+    assert (replies[0].status, replies[0].rule) == (403, "redaction")
+
+
+@pytest.mark.live
 @pytest.mark.timeout(600)
 @little
 @given(st.data())
