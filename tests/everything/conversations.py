@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -19,10 +20,14 @@ from preau.policy.conversations import may_converse
 from preau.policy.fan_out import conversations, rooms
 from preau.policy.finding import may_be_found
 from preau.policy.refusals import Rule
+from preau.policy.upkeep import why_not_set_direct
 from tests.everything.cast import PARTS, SCHOOLS, Actor, Part, actors
 from tests.everything.routes import Route
 from tests.everything.trial import OPEN, SHUT, WHOLE, Answered, Try, in_turn
 from tests.everything.world import World, transaction
+
+VERSIONS: Final = ("12", "11")
+"""Room versions, taken in turn."""
 
 STATES: Final[dict[str, Any]] = {
     "m.room.power_levels": {"users": {}, "users_default": 100},
@@ -48,6 +53,11 @@ STATES: Final[dict[str, Any]] = {
     "org.example.own": {"text": "x"},
 }
 """State that a member might like to set."""
+
+_AT_FIRST: Final = frozenset(
+    f"m.room.{name}" for name in ("power_levels", "join_rules", "history_visibility", "guest_access")
+)
+"""State that a conversation has from its beginning."""
 
 
 def why_not_begin(writer: Actor, reader: Actor) -> str:
@@ -89,7 +99,9 @@ def beginnings(world: World) -> Iterable[Try]:
 
 
 def _begin(route: Route, writer: Actor, reader: Actor, expected: str) -> Try:
-    body = {"preset": "trusted_private_chat", "is_direct": True, "invite": [reader.user], "name": "Direction"}
+    version = VERSIONS[zlib.crc32(f"{writer}|{reader}".encode()) % len(VERSIONS)]
+    wish = {"preset": "trusted_private_chat", "is_direct": True, "invite": [reader.user], "name": "Direction"}
+    body = {**wish, "room_version": version}
     return Try("begin", route, str(writer), str(reader), writer.user, route.at(txn_id=transaction()), expected, body)
 
 
@@ -131,7 +143,7 @@ def searches(world: World) -> Iterable[tuple[Try, frozenset[str]]]:
 def inside(world: World, made: Sequence[tuple[Actor, Actor, str]]) -> Iterable[Try]:
     """What the two, and a third, want to do in conversations that exist: writer, reader (not in yet) and room."""
     for writer, reader, room in made:
-        yield from _settings(world, writer, room)
+        yield from _settings(world, writer, reader, room)
         yield from _third_people(world, writer, reader, room)
 
 
@@ -165,16 +177,18 @@ def writing_back(world: World, made: Sequence[tuple[Actor, Actor, str]]) -> Iter
                 yield Try("send", route, str(one), str(other), one.user, path, expected, body)
 
 
-def _settings(world: World, who: Actor, room: str) -> Iterable[Try]:
+def _settings(world: World, who: Actor, reader: Actor, room: str) -> Iterable[Try]:
     routes = world.routes_of(
         "PUT rooms/{room_id}/state/{event_type}", "PUT rooms/{room_id}/state/{event_type}/{state_key}"
     )
     for event_type, content in STATES.items():
         for route in in_turn(routes, str(who), event_type, room):
-            keyed = "state_key" in route.path and event_type != "m.room.create"
-            path = route.at(room_id=room, event_type=event_type, state_key="ailleurs" if keyed else "")
-            expected = SHUT if event_type == "m.room.create" else Rule.DIRECT_ROOM
-            yield Try("state", route, str(who), f"{event_type} in a conversation", who.user, path, expected, content)
+            key = "ailleurs" if "state_key" in route.path and event_type != "m.room.create" else ""
+            path = route.at(room_id=room, event_type=event_type, state_key=key)
+            new = bool(key) or event_type not in _AT_FIRST
+            broken = why_not_set_direct(event_type, key, content, {who.user, reader.user}, new=new)
+            whom = f"{event_type} in a conversation"
+            yield Try("state", route, str(who), whom, who.user, path, broken or SHUT, content)
 
 
 def _third_people(world: World, writer: Actor, reader: Actor, room: str) -> Iterable[Try]:

@@ -24,13 +24,12 @@ from preau.policy.powers import MODERATOR, READER, WRITER, power_levels, room_st
 from preau.policy.refusals import Rule
 from preau.policy.rooms import RULES, Circle, Scope
 from preau.policy.takebacks import Author, Place, Takeback, speaks_for_the_school, takebacks, why_not_taken_back
+from preau.policy.upkeep import why_not_set_managed
 from tests.builders import NORTH
 from tests.everything.cast import PARTS, Actor, Part
-from tests.everything.conversations import STATES
+from tests.everything.conversations import STATES, VERSIONS
 from tests.everything.trial import OPEN, SHUT, WHOLE, Answered, Try, in_turn
 from tests.everything.world import GUARD, World, transaction
-
-VERSIONS: Final = ("12", "11")
 
 _SCOPES: Final[Mapping[Scope, str]] = {
     Scope.DIVISION: "5 A",
@@ -118,7 +117,7 @@ def settings(world: World, scene: Scene) -> Iterable[Try]:
     """Everything that would change the room, by members; and a piece of it by others."""
     for actor in scene.inside:
         for event_type, content in STATES.items():
-            expected = SHUT if event_type == "m.room.create" else Rule.MANAGED_ROOM
+            expected = why_not_set_managed(event_type) or SHUT
             yield from _set(world, scene, actor, event_type, content, expected)
         yield from _shape(world, scene, actor, Rule.PUBLIC)
     for actor in scene.outside:

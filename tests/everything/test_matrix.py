@@ -58,7 +58,7 @@ async def test_a_conversation_stays_between_the_two_and_as_it_is(world: World, r
 @pytest.fixture(scope="session")
 async def scenes(world: World) -> list[managed.Scene]:
     """A managed room of every kind, with everybody in it who may enter; of every room version in the whole matrix."""
-    wanted = [(kind, version) for kind in RoomKind for version in managed.VERSIONS]
+    wanted = [(kind, version) for kind in RoomKind for version in conversations.VERSIONS]
     return [await managed.make(world, *each) for each in (wanted if WHOLE else wanted[::5])]
 
 
