@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, fields
 
 from preau.model.facts import ContactTable, Language
 
@@ -22,3 +23,10 @@ class SchoolChoices:
     pupil_media: bool = False
     contact: ContactTable = field(default_factory=dict)
     language: Language = Language.FRENCH
+
+    @property
+    def fingerprint(self) -> str:
+        """A short text that is the same for the same choices, and another when any of them changes."""
+        told = {each.name: getattr(self, each.name) for each in fields(self)}
+        told["contact"] = sorted((writer, reader, cell.value) for (writer, reader), cell in self.contact.items())
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]

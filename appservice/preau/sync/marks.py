@@ -37,13 +37,7 @@ async def bases(db: Transaction, academy: Academy, schools: Collection[Uai]) -> 
     """What each school's plan depends on beside the school: changed, it is another text."""
     words = sorted((user, *sorted(functions)) for user, functions in (await vouched(db, academy)).items())
     common = (program(), academy.server, academy.bot, academy.room_version, words)
-    return {school: _digest(*common, *_choices(academy, school)) for school in schools}
-
-
-def _choices(academy: Academy, school: Uai) -> tuple[object, ...]:
-    choices = academy.choices_of(school)
-    cells = sorted((writer, reader, cell.value) for (writer, reader), cell in choices.contact.items())
-    return choices.pupil_accounts, choices.pupil_rooms, choices.pupil_media, cells
+    return {school: _digest(*common, academy.choices_of(school).fingerprint) for school in schools}
 
 
 def _digest(*parts: object) -> str:

@@ -13,7 +13,6 @@ so flows push right after the decision and before they apply. A push that the gu
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
@@ -21,7 +20,6 @@ import structlog
 
 from preau.errors import HomeserverError, HomeserverUnreachable, PreauError
 from preau.matrix.guard import Held
-from preau.model.choices import SchoolChoices
 from preau.model.ids import Uai
 from preau.policy.wanted import ACADEMY
 from preau.store import decisions, people
@@ -155,7 +153,7 @@ async def _queue_some(context: Context, schools: Collection[Uai]) -> None:
         rows = {
             school: Derived(
                 versions.get(school, 0),
-                _digest(context.academy.choices_of(school)),
+                context.academy.choices_of(school).fingerprint,
                 await decisions.next_change(db, school, at),
             )
             for school in schools
@@ -192,15 +190,9 @@ async def _due(db: Transaction, context: Context) -> list[Uai]:
         known = derived.get(school)
         if known is None or (known.until is not None and known.until <= now):
             return True
-        return (known.version, known.choices) != (versions.get(school, 0), _digest(academy.choices_of(school)))
+        return (known.version, known.choices) != (versions.get(school, 0), academy.choices_of(school).fingerprint)
 
     return sorted(filter(moved, {ACADEMY, *versions}))
-
-
-def _digest(choices: SchoolChoices) -> str:
-    cells = sorted((writer, reader, cell.value) for (writer, reader), cell in choices.contact.items())
-    told = (choices.pupil_accounts, choices.pupil_rooms, choices.pupil_media, cells)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 async def _tell(context: Context) -> bool:
