@@ -6,65 +6,90 @@ needed, so everything can be rendered, and tested, without hosts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+import ipaddress
+from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleFilterError
 
-Ports = list[dict[str, Any]]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    Ports = list[dict[str, Any]]
+    Groups = Mapping[str, list[str]]
+    Hosts = Mapping[str, Mapping[str, Any]]
 
 ANYBODY = "anybody"
 ADMINS = "admins"
-
-
-def preau_open_ports(
-    table: Iterable[Mapping[str, Any]],
-    host: str,
-    groups: Mapping[str, list[str]],
-    hostvars: Mapping[str, Mapping[str, Any]],
-) -> Ports:
-    """The rows of ``preau_ports`` that ``host`` listens on, as ``{name, port, sources}``.
-
-    ``sources`` is None for anybody, else the sorted addresses and networks that may come in; a row that nobody else
-    reaches is left out. ``port`` is a number or ``from-to``, as text.
-
-    Raises:
-        AnsibleFilterError: if a row names a group that no playbook knows.
-    """
-    mine = hostvars[host]
-    rows = [row for row in table if _listens(row, host, groups) and (mine["preau_spread"] or not row.get("spread"))]
-    opened = ({"name": row["name"], "port": str(row["port"]), "sources": _sources(row, host, groups, hostvars)} for row in rows)
-    return [row for row in opened if row["sources"] is None or row["sources"]]
-
-
-def _listens(row: Mapping[str, Any], host: str, groups: Mapping[str, list[str]]) -> bool:
-    return any(group == "all" or host in groups.get(group, []) for group in row["on"])
-
-
-def _sources(
-    row: Mapping[str, Any],
-    host: str,
-    groups: Mapping[str, list[str]],
-    hostvars: Mapping[str, Mapping[str, Any]],
-) -> list[str] | None:
-    if ANYBODY in row["from"]:
-        return None
-    mine = hostvars[host]
-    addresses: set[str] = set()
-    for group in row["from"]:
-        if group == ADMINS:
-            addresses.update(mine["preau_admin_networks"])
-        elif group in FUNCTIONS:
-            others = [other for other in groups.get(group, []) if other in mine["preau_members"] and other != host]
-            addresses.update(str(hostvars[other]["preau_address"]) for other in others)
-        else:
-            raise AnsibleFilterError(f"preau_ports: the row {row['name']} lets in {group}, which is no group of Préau")
-    return sorted(addresses)
-
-
+EVERY_HOST = "all"
 FUNCTIONS = frozenset(
     {"backup", "database", "homeserver", "monitoring", "proxy", "redis", "service", "workers"},
 )
+
+
+def preau_open_ports(table: Iterable[Mapping[str, Any]], host: str, groups: Groups, hostvars: Hosts) -> Ports:
+    """The rows of ``preau_ports`` that ``host`` listens on, as ``{name, port, sources}``.
+
+    ``sources`` is None for anybody, else the addresses and networks that may come in, sorted and each one once; a row
+    that nobody else reaches is left out. ``port`` is a number or ``from-to``, as text.
+
+    ``admins`` are the networks of ``preau_admin_networks``. While that list is empty they are anybody: an operator who
+    has not said where they sit is not locked out of a new host (preflight warns until it is said).
+
+    Raises:
+        AnsibleFilterError: if a row names a group that Préau does not know, or a source is not an address. Names would
+            be looked up when the firewall is loaded, at a boot without network: then there would be no firewall.
+    """
+    spread = hostvars[host]["preau_spread"]
+    mine = (row for row in table if _listens(row, host, groups) and (spread or not row.get("spread")))
+    opened = (
+        {"name": row["name"], "port": str(row["port"]), "sources": _sources(row, host, groups, hostvars)}
+        for row in mine
+    )
+    return [row for row in opened if row["sources"] is None or row["sources"]]
+
+
+def _listens(row: Mapping[str, Any], host: str, groups: Groups) -> bool:
+    for group in row["on"]:
+        _check_group(row, group, FUNCTIONS | {EVERY_HOST})
+    return any(group == EVERY_HOST or host in groups.get(group, []) for group in row["on"])
+
+
+def _sources(row: Mapping[str, Any], host: str, groups: Groups, hostvars: Hosts) -> list[str] | None:
+    networks = hostvars[host]["preau_admin_networks"]
+    if ANYBODY in row["from"] or (ADMINS in row["from"] and not networks):
+        return None
+    found = {
+        address
+        for group in row["from"]
+        for address in (networks if group == ADMINS else _addresses(row, group, host, groups, hostvars))
+    }
+    return sorted(_checked(row, address) for address in found)
+
+
+def _addresses(row: Mapping[str, Any], group: str, host: str, groups: Groups, hostvars: Hosts) -> list[str]:
+    """Where the other hosts of ``group`` in the académie of ``host`` are."""
+    _check_group(row, group, FUNCTIONS)
+    members = hostvars[host]["preau_members"]
+    others = (other for other in groups.get(group, []) if other in members and other != host)
+    return [str(hostvars[other]["preau_address"]) for other in others]
+
+
+def _check_group(row: Mapping[str, Any], group: str, known: frozenset[str]) -> None:
+    if group not in known:
+        message = f"preau_ports: the row {row['name']} names {group}, which is no group of Préau"
+        raise AnsibleFilterError(message)
+
+
+def _checked(row: Mapping[str, Any], address: str) -> str:
+    try:
+        ipaddress.ip_network(address, strict=False)
+    except ValueError:
+        message = (
+            f"preau_ports: the row {row['name']} lets in {address}, which is no address. Give its host an ansible_host "
+            "(or a preau_address) that is one; names are no good for a firewall"
+        )
+        raise AnsibleFilterError(message) from None
+    return address
 
 
 class FilterModule:
