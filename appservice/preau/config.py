@@ -8,11 +8,12 @@ Secrets stand in the file or, better, each in a file of its own — ``homeserver
 from __future__ import annotations
 
 import os
+import ssl
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from preau.errors import ConfigError
 from preau.matrix.calls import Endpoint
@@ -55,11 +56,49 @@ class StoreSection(_Section):
     url: SecretStr
 
 
-class ServiceSection(_Section):
-    """Where `preau serve` listens for the homeserver's transactions."""
+class _ListenerSection(_Section):
+    """Where something listens; with certificate and key (PEM) over TLS only."""
 
     host: str = "127.0.0.1"
+    tls_certificate: Path | None = None
+    tls_private_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_private_key is None):
+            raise ValueError("tls_certificate and tls_private_key belong together")
+        return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """What to listen with; None for plain HTTP.
+
+        Raises:
+            ConfigError: certificate and key cannot be read, or do not fit.
+        """
+        if self.tls_certificate is None or self.tls_private_key is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self.tls_certificate, self.tls_private_key)
+        except OSError as error:
+            raise ConfigError(
+                f"The certificate {self.tls_certificate} cannot be used with {self.tls_private_key}: {error}.",
+                advice="The service's user must be able to read both, and the key must be the certificate's.",
+            ) from error
+        return context
+
+
+class ServiceSection(_ListenerSection):
+    """Where `preau serve` listens for the homeserver's transactions."""
+
     port: Annotated[int, Field(ge=0, le=65535)] = 9800
+
+
+class MetricsSection(_ListenerSection):
+    """Where `preau serve` shows its figures to Prometheus; nowhere without a ``port``."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] | None = None
 
 
 class BrakesSection(_Section):
@@ -123,6 +162,7 @@ class Settings(_Section):
     homeserver: HomeserverSection
     store: StoreSection
     service: ServiceSection = ServiceSection()
+    metrics: MetricsSection = MetricsSection()
     brakes: BrakesSection = BrakesSection()
     federation: FederationSection = FederationSection()
     school_defaults: ChoicesSection = ChoicesSection()

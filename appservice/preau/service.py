@@ -5,26 +5,32 @@
     settings ─► Store, Homeserver ─► Context ─┬─► commands (one flow each)
                                               └─► serve: web ─► inbox ─► worker
                                                          outbox ─► guard
+                                                         figures ─► Prometheus
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from aiohttp import web
 
+from preau import systemd
 from preau.clock import SystemClock
 from preau.config import Settings
 from preau.errors import ConfigError, HomeserverError, HomeserverUnreachable, plainly
 from preau.matrix.client import Homeserver
+from preau.matrix.first_admin import BotKeys, Prepared, prepare
 from preau.store.engine import Store
 from preau.sync.context import Context
+from preau.sync.figures import figures_of
 from preau.sync.push import keep_telling
 from preau.sync.worker import Worker
+from preau.web.metrics import Metrics
 from preau.web.transactions import Transactions
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -44,6 +50,40 @@ async def context(settings: Settings) -> AsyncIterator[Context]:
             yield Context(settings.as_academy(), store, homeserver, SystemClock())
     finally:
         await store.close()
+
+
+async def migrate(settings: Settings, *, look_only: bool) -> bool:
+    """Brings the database's schema up to date; whether there was, or with ``look_only`` is, anything to do.
+
+    Raises:
+        StoreError: the schema is newer than this version, or the database cannot be used.
+    """
+    store = Store(settings.store.url.get_secret_value())
+    try:
+        return await store.is_behind() if look_only else await store.migrate()
+    finally:
+        await store.close()
+
+
+async def prepare_homeserver(settings: Settings, keys: BotKeys | None, seconds: float) -> Prepared:
+    """See `preau.matrix.first_admin.prepare`.
+
+    Raises:
+        HomeserverUnreachable: it was not ready within so many seconds.
+        HomeserverError: it refused a step.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await prepare(settings.as_endpoint(), keys, _short_pause)
+    except TimeoutError as error:
+        raise HomeserverUnreachable(
+            f"The homeserver at {settings.homeserver.url} was not ready within {seconds:g} s.",
+            advice="Does Synapse run? Its log says what it waits for, or which background update it is at.",
+        ) from error
+
+
+async def _short_pause() -> None:
+    await asyncio.sleep(0.1)
 
 
 async def check_homeserver(homeserver: Homeserver, settings: Settings) -> str:
@@ -69,7 +109,7 @@ async def check_homeserver(homeserver: Homeserver, settings: Settings) -> str:
 
 
 async def serve(settings: Settings) -> None:
-    """Runs the application service until SIGTERM or SIGINT.
+    """Runs the application service until SIGTERM or SIGINT. systemd is told once it answers, and while it lives.
 
     Raises:
         PreauError: it could not start; the message says what is missing.
@@ -77,37 +117,55 @@ async def serve(settings: Settings) -> None:
     async with context(settings) as parts:
         version = await check_homeserver(parts.homeserver, settings)
         arrived = asyncio.Event()
-        token = settings.homeserver.hs_token.get_secret_value()
-        web_app = Transactions(parts.store, parts.clock, token, arrived).application()
         with plainly():
-            async with _listening(web_app, settings), asyncio.TaskGroup() as group:
-                tasks = [group.create_task(Worker(parts, arrived).run()), group.create_task(keep_telling(parts))]
+            async with _listening(settings, parts, arrived), asyncio.TaskGroup() as group:
+                work = (Worker(parts, arrived).run(), keep_telling(parts), systemd.keep_alive())
+                tasks = [group.create_task(each) for each in work]
                 log.info("serving", academy=settings.academy.name, port=settings.service.port, synapse=version)
+                systemd.tell("READY=1")
                 await _asked_to_stop()
+                systemd.tell("STOPPING=1")
                 for task in tasks:
                     task.cancel()
     log.info("stopped", academy=settings.academy.name)
 
 
 @asynccontextmanager
-async def _listening(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+async def _listening(settings: Settings, parts: Context, arrived: asyncio.Event) -> AsyncIterator[None]:
+    """Everything that the service listens on, until the end of the block."""
+    metrics = Metrics(lambda: figures_of(parts.store, parts.academy, parts.clock))
+    token = settings.homeserver.hs_token.get_secret_value()
+    transactions = Transactions(parts.store, parts.clock, token, arrived, metrics.transaction)
+    async with AsyncExitStack() as stack:
+        for name, app, place in (
+            ("service", transactions.application(), settings.service),
+            ("metrics", metrics.application(), settings.metrics),
+        ):
+            if place.port is not None:
+                await stack.enter_async_context(_served(name, app, place.host, place.port, place.tls()))
+        yield
+
+
+@asynccontextmanager
+async def _served(
+    name: str, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None
+) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
     await runner.setup()
     try:
-        await _bind(runner, settings)
+        await _bind(web.TCPSite(runner, host, port, ssl_context=tls), name)
         yield
     finally:
         await runner.cleanup()
 
 
-async def _bind(runner: web.AppRunner, settings: Settings) -> None:
-    host, port = settings.service.host, settings.service.port
+async def _bind(site: web.TCPSite, name: str) -> None:
     try:
-        await web.TCPSite(runner, host, port).start()
+        await site.start()
     except OSError as error:
         raise ConfigError(
-            f"The service cannot listen on {host}:{port}: {error.strerror}.",
-            advice="Another `preau serve` may be running, or service.port be somebody else's.",
+            f"The service cannot listen on {site.name}: {error.strerror}.",
+            advice=f"Another `preau serve` may be running, or {name}.port be somebody else's.",
         ) from error
 
 

@@ -27,7 +27,7 @@ async def test_the_service_makes_accounts_by_each_of_its_ways(guarded: Guarded) 
 
 
 async def by_shared_secret(guarded: Guarded, name: str) -> Reply:
-    """The way in which `preau.demo.first_admin` makes the first administrator."""
+    """The way in which `preau.matrix.first_admin` makes the first administrator."""
     path = "/_synapse/admin/v1/register"
     nonce = (await guarded.call("GET", path, guarded.homeserver.bot)).body["nonce"]
     secret = guarded.homeserver.credentials.registration_shared_secret

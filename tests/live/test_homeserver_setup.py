@@ -12,12 +12,13 @@ import nio
 import pytest
 from sqlalchemy import make_url
 
-from preau.demo import first_admin
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver, HomeserverSpec, PostgresDatabase
 from preau.demo.processes import free_ports
 from preau.demo.synapse_api import SynapseApi
 from preau.errors import HomeserverError, HomeserverUnreachable
+from preau.matrix.client import Homeserver as Adapter
+from preau.matrix.first_admin import HELPER, make_bot_admin, make_helper
 from tests.live.conftest import MakePerson
 from tests.live.homeservers import HomeserverPorts, new_localpart, register, spec
 
@@ -46,17 +47,21 @@ async def test_the_helper_that_made_the_bot_an_admin_cannot_be_used_any_more(pla
 
 async def test_a_helper_that_an_interrupted_run_left_behind_is_removed(plain: Homeserver) -> None:
     keys = plain.bot_keys()
-    left = await first_admin._make_helper(SynapseApi(plain.client_url), keys.registration_shared_secret)
-    assert await left.get("/_synapse/admin/v2/users"), "it is an admin"
-    await first_admin.make_bot_admin(plain.client_url, plain.bot, keys)
-    with pytest.raises(HomeserverError) as refusal:
-        await left.get("/_synapse/admin/v2/users")
+    async with Adapter(plain.endpoint()) as as_bot:
+        left = await make_helper(as_bot, keys.registration_shared_secret)
+        async with Adapter(left) as as_helper:
+            assert await as_helper.is_administrator()
+        done = await make_bot_admin(as_bot, None)
+    assert (done.ready, done.changed, done.helpers_removed) == (True, True, 1)
+    async with Adapter(left) as as_helper:
+        with pytest.raises(HomeserverError) as refusal:
+            await as_helper.is_administrator()
     assert refusal.value.status == 401
     assert {(helper["admin"], helper["deactivated"]) for helper in await helpers_of(plain)} == {(False, True)}
 
 
 async def helpers_of(homeserver: Homeserver) -> list[dict[str, Any]]:
-    answer = await homeserver.api().get("/_synapse/admin/v2/users", name="preau-bootstrap-", deactivated="true")
+    answer = await homeserver.api().get("/_synapse/admin/v2/users", name=HELPER, deactivated="true")
     users: list[dict[str, Any]] = answer["users"]
     return users
 

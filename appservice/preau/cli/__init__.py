@@ -12,7 +12,7 @@ import sys
 import structlog
 import typer
 
-from preau.cli import decisions, demo, devices, doctor, people, plans, records, rosters, running
+from preau.cli import decisions, demo, devices, doctor, people, plans, preparing, records, rosters, running
 
 app = typer.Typer(
     name="preau",
@@ -32,6 +32,8 @@ app.add_typer(devices.device_app, name="device")
 app.command("status")(records.status)
 app.add_typer(records.journal_app, name="journal")
 app.command("doctor")(doctor.doctor)
+app.command("prepare")(preparing.prepare)
+app.command("migrate")(preparing.migrate)
 app.command("serve")(running.serve)
 app.command("check-config")(running.check_config)
 app.command("demo")(demo.demo)

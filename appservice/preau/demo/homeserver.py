@@ -2,8 +2,7 @@
 
 ::
 
-    secrets, signing key ─► render the role ─► run Synapse ─► it answers ─► bot is admin ─► background updates are done
-                                                                                        └─► the guard has its tables
+    secrets, signing key ─► render the role ─► run Synapse ─► prepare it, as `preau prepare` does
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from typing import Any, Final, Self
 
 from preau.demo.authority import Authority
 from preau.demo.credentials import Credentials
-from preau.demo.first_admin import BotKeys, make_bot_admin
 from preau.demo.processes import ChildProcess
 from preau.demo.render import render_role
 from preau.demo.synapse_api import SynapseApi
-from preau.errors import HomeserverError, HomeserverUnreachable
+from preau.errors import HomeserverUnreachable
+from preau.matrix.calls import Endpoint
+from preau.matrix.first_admin import BotKeys, prepare
 from preau.model.ids import ServerName, UserId
 
 BOT_LOCALPART: Final = "preau"
 _POLL: Final = timedelta(milliseconds=50)
-_QUIET_LOOKS: Final = 5
 _DEMO_OPTIONS: Final[dict[str, Any]] = {
     # An empty database has about forty updates of milliseconds each; Synapse sleeps a second between two.
     "background_updates": {"sleep_enabled": False},
@@ -139,9 +138,12 @@ class Homeserver:
         return SynapseApi(self.client_url, self.as_token, user or self.bot)
 
     def bot_keys(self) -> BotKeys:
-        """What `preau.demo.first_admin` needs to make the bot an admin here."""
-        keys = self.credentials
-        return BotKeys(keys.registration_shared_secret, keys.provision_as_token, keys.events_as_token)
+        """What makes the bot an admin here."""
+        return BotKeys(self.credentials.registration_shared_secret, self.credentials.events_as_token)
+
+    def endpoint(self) -> Endpoint:
+        """The homeserver as the service reaches it."""
+        return Endpoint(self.client_url, self.as_token, self.bot, self.server_name)
 
     def configuration_files(self) -> tuple[Path, ...]:
         """The files Synapse reads, in its order; written by `configure`."""
@@ -169,10 +171,7 @@ class Homeserver:
         process = self._process = self._run()
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                await self._wait_until_it_answers(process)
-                await make_bot_admin(self.client_url, self.bot, self.bot_keys())
-                await self._wait_for_background_updates()
-                await self._wait_for_the_guard()
+                await prepare(self.endpoint(), self.bot_keys(), lambda: self._pause(process))
         except TimeoutError as error:
             process.kill()
             seconds = f"{timeout.total_seconds():.0f} s"
@@ -249,43 +248,10 @@ class Homeserver:
             cwd=self._data,
         )
 
-    async def _wait_until_it_answers(self, process: ChildProcess) -> None:
-        while not await self._answers():
-            if process.exit_status() is not None:
-                raise HomeserverUnreachable(f"{process.name} ended while starting.", advice=process.log_tail())
-            await asyncio.sleep(_POLL.total_seconds())
-
-    async def _answers(self) -> bool:
-        try:
-            await SynapseApi(self.client_url).get("/_matrix/client/versions")
-        except HomeserverError:
-            return False
-        return True
-
-    async def _wait_for_the_guard(self) -> None:
-        """Its tables are made just after Synapse starts to answer."""
-        while self.spec.guard and not await self._guard_answers():  # noqa: ASYNC110 -- another process is asked
-            await asyncio.sleep(_POLL.total_seconds())
-
-    async def _guard_answers(self) -> bool:
-        try:
-            await self.api().get("/_synapse/client/preau/v1/status")
-        except HomeserverError as refused:
-            if refused.status < 500:
-                raise
-            return False
-        return True
-
-    async def _wait_for_background_updates(self) -> None:
-        """The directory's first filling would visit every room that exists at that moment: it must find none.
-
-        Between two updates Synapse reports none for an instant, hence several looks.
-        """
-        quiet = 0
-        while quiet < _QUIET_LOOKS:
-            status = await self.api().get("/_synapse/admin/v1/background_updates/status")
-            quiet = 0 if status["current_updates"] else quiet + 1
-            await asyncio.sleep(_POLL.total_seconds())
+    async def _pause(self, process: ChildProcess) -> None:
+        if process.exit_status() is not None:
+            raise HomeserverUnreachable(f"{process.name} ended while starting.", advice=process.log_tail())
+        await asyncio.sleep(_POLL.total_seconds())
 
 
 def _new_signing_key() -> str:

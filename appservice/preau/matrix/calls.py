@@ -58,7 +58,8 @@ class Call:
     """One request, before it is sent.
 
     ``path`` is percent-encoded and has no query. ``about`` names the call and the ids it concerns, for errors and
-    logs. ``acting`` is the user it is made as, None for the bot.
+    logs. ``acting`` is the user it is made as, None for the bot. ``fractions``: the answer holds figures of Synapse's
+    own, which may be fractions; each is read as null.
     """
 
     method: str
@@ -68,6 +69,7 @@ class Call:
     query: tuple[tuple[str, str], ...] = ()
     acting: UserId | None = None
     repeatable: bool = True
+    fractions: bool = False
 
     @classmethod
     def from_nio(cls, built: Sequence[str], about: str, *, acting: UserId | None = None) -> Self:
@@ -182,7 +184,7 @@ class Caller:
         except ClientError as reason:
             lost = str(reason) or type(reason).__name__
             return _Failure(self._silence(call, lost), doubling if call.repeatable else None)
-        answer = Answer(call.about, status, _decode(raw))
+        answer = Answer(call.about, status, _decode(raw, fractions=call.fractions))
         if 200 <= status < 300:
             return answer
         return self._judge(call, answer, retry_after, doubling)
@@ -223,10 +225,15 @@ def _refuse_number(text: str) -> Json:
     raise ValueError(f"{text} is no number of canonical JSON")
 
 
-def _decode(raw: bytes) -> Json:
+def _no_number(_text: str) -> None:
+    """A fraction is none of our numbers."""
+
+
+def _decode(raw: bytes, *, fractions: bool = False) -> Json:
     """The JSON of a body, None if it is none. Canonical JSON has no fractions (Matrix spec, appendices 2)."""
     try:
-        value: Json = json.loads(raw, parse_float=_refuse_number, parse_constant=_refuse_number)
+        read = _no_number if fractions else _refuse_number
+        value: Json = json.loads(raw, parse_float=read, parse_constant=_refuse_number)
     except (ValueError, RecursionError):
         return None
     return value

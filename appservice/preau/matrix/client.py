@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Self
 
 from preau.matrix.accounts import Accounts
+from preau.matrix.administration import Administration
 from preau.matrix.batches import Batches
 from preau.matrix.calls import Caller, Endpoint
 from preau.matrix.guard import GuardCalls
 from preau.matrix.patience import Patience
 
 
-class Homeserver(Accounts, Batches, GuardCalls):
+class Homeserver(Accounts, Administration, Batches, GuardCalls):
     """One académie's homeserver, as the service's bot sees it. An asynchronous context manager.
 
     Every call may raise `HomeserverError`, `HomeserverBusy` and `HomeserverUnreachable`; none lasts without end.

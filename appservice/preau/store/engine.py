@@ -87,14 +87,23 @@ class Store:
         async with self._my_turn(), self._transaction("write") as db:
             yield db
 
-    async def migrate(self) -> None:
-        """Bring the schema up to date; safe when several processes do so at once, nothing to do the second time.
+    async def migrate(self) -> bool:
+        """Bring the schema up to date; safe when several processes do so at once. False: there was nothing to do.
 
         Raises:
             StoreError: the schema is newer than this version, or the database failed.
         """
         async with self._my_turn(), self._transaction("migrate") as db:
-            await db.run_sync(schema.migrate)
+            return await db.run_sync(schema.migrate)
+
+    async def is_behind(self) -> bool:
+        """Whether `migrate` would do anything.
+
+        Raises:
+            StoreError: the schema is newer than this version, or the database failed.
+        """
+        async with self.reading() as db:
+            return await db.run_sync(schema.is_behind)
 
     async def check_schema(self) -> None:
         """Pass when the schema is this version's.

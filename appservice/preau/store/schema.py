@@ -20,8 +20,8 @@ from preau.errors import StoreError
 _TURN: Final = 0x50726561  # "Prea": any number that nobody else in this database uses
 
 
-def migrate(connection: Connection) -> None:
-    """Bring the schema up to date, in the open transaction of ``connection``.
+def migrate(connection: Connection) -> bool:
+    """Bring the schema up to date, in the open transaction of ``connection``. False: there was nothing to do.
 
     Alembic keeps what it is doing in global variables: within one process, databases are migrated one after the other.
     One that is up to date is only looked at, so any number of flows may open it at once.
@@ -35,7 +35,7 @@ def migrate(connection: Connection) -> None:
     scripts, found = ScriptDirectory.from_config(config), _found(connection)
     _refuse_newer(found, scripts)
     if found == scripts.get_current_head():
-        return
+        return False
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
@@ -43,6 +43,18 @@ def migrate(connection: Connection) -> None:
             "After the migration, rows of the database point to rows that do not exist; nothing was changed.",
             advice="Restore the last good copy of the database, and report this with the version you came from.",
         )
+    return True
+
+
+def is_behind(connection: Connection) -> bool:
+    """Whether `migrate` would do anything.
+
+    Raises:
+        StoreError: the schema is newer than this version of Préau.
+    """
+    scripts, found = ScriptDirectory.from_config(_config()), _found(connection)
+    _refuse_newer(found, scripts)
+    return found != scripts.get_current_head()
 
 
 def check(connection: Connection) -> None:

@@ -23,6 +23,10 @@ _TAKEN_AWAY: Final = 24 * 3600.0
 """Seconds after which a silent process counts as taken away: a worker that is not configured any more."""
 
 
+KINDS: Final = ("store", "homeserver", "bot", "guard", "facts", "lag", "peers", "inner part", "process")
+"""What is looked at; inner parts and processes one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """Our side of the facts: the stream's name and version, pushes that wait, since when, and facts by kind."""
@@ -58,6 +62,11 @@ class Check:
     said: str
     advice: str = ""
 
+    @property
+    def kind(self) -> str:
+        """The code without whom it is about: one of `KINDS`."""
+        return next(kind for kind in KINDS if self.code == kind or self.code.startswith(f"{kind} "))
+
 
 def present(status: GuardStatus) -> list[GuardProcess]:
     """The processes that there are: one that has been silent for a day is not configured any more."""
@@ -78,7 +87,7 @@ def diagnose(seen: Seen) -> Iterator[Check]:
         "bot",
         well=seen.bot_is_admin,
         said=f"Our bot is {'' if seen.bot_is_admin else 'no '}administrator there.",
-        advice="Make it one: PUT /_synapse/admin/v1/users/USER/admin, as an administrator; docs/settings.md.",
+        advice="Make it one: `preau prepare --secrets-stdin`; docs/settings.md says with which secrets.",
     )
     yield from _of_guard(seen)
 

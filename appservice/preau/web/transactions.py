@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from collections.abc import Callable
 from typing import Final, TypeGuard
 
 import structlog
@@ -28,6 +29,7 @@ from preau.errors import StoreError
 from preau.matrix.wire import BrokenEvent, parse_event, parse_transaction
 from preau.store import inbox
 from preau.store.engine import Store
+from preau.web.metrics import Outcome
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -43,13 +45,22 @@ class Transactions:
         clock: tells when they came.
         hs_token: what the homeserver must present.
         arrived: set when something new is in the inbox.
+        count: told what became of each transaction, and how many events of it were kept.
     """
 
-    def __init__(self, store: Store, clock: Clock, hs_token: str, arrived: asyncio.Event) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        hs_token: str,
+        arrived: asyncio.Event,
+        count: Callable[[Outcome, int], None] = lambda _outcome, _events: None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._hs_token = hs_token.encode()
         self._arrived = arrived
+        self._count = count
 
     def application(self) -> web.Application:
         """The aiohttp application, ready to be served."""
@@ -67,7 +78,19 @@ class Transactions:
 
     async def receive(self, request: web.Request) -> web.Response:
         """One transaction: stored, then answered."""
-        self._check_token(request)
+        try:
+            self._check_token(request)
+            new, kept = await self._take(request)
+        except web.HTTPException as answer:
+            self._count(Outcome.FAILED if answer.status >= 500 else Outcome.REFUSED, 0)
+            raise
+        self._count(Outcome.STORED if new else Outcome.KNOWN, kept if new else 0)
+        if new:
+            self._arrived.set()
+        return web.json_response({})
+
+    async def _take(self, request: web.Request) -> tuple[bool, int]:
+        """Stores a transaction: whether it is new, and how many events of it are kept."""
         try:
             events = [event for event in parse_transaction(await request.read()) if _is_kept(event)]
         except BrokenEvent as broken:
@@ -78,9 +101,7 @@ class Transactions:
         except StoreError as failed:
             log.exception("transaction_not_stored", reason=failed.happened)
             raise _refusal(web.HTTPServiceUnavailable, "M_UNKNOWN", "The service's database failed.") from None
-        if new:
-            self._arrived.set()
-        return web.json_response({})
+        return new, len(events)
 
     async def ping(self, request: web.Request) -> web.Response:
         """The homeserver asks whether we are there (spec, ``POST /_matrix/app/v1/ping``)."""
