@@ -56,10 +56,11 @@ class StoreSection(_Section):
     url: SecretStr
 
 
-class _ListenerSection(_Section):
-    """Where something listens; with certificate and key (PEM) over TLS only."""
+class ServiceSection(_Section):
+    """Where `preau serve` listens for the homeserver's transactions; with certificate and key (PEM) over TLS only."""
 
     host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9800
     tls_certificate: Path | None = None
     tls_private_key: Path | None = None
 
@@ -89,16 +90,14 @@ class _ListenerSection(_Section):
         return context
 
 
-class ServiceSection(_ListenerSection):
-    """Where `preau serve` listens for the homeserver's transactions."""
+class MetricsSection(_Section):
+    """Where `preau serve` shows its figures to Prometheus, on loopback only; nowhere without a ``port``.
 
-    port: Annotated[int, Field(ge=0, le=65535)] = 9800
+    ``results`` is a folder in which commands that run by the clock leave how they ended, to be shown there.
+    """
 
-
-class MetricsSection(_ListenerSection):
-    """Where `preau serve` shows its figures to Prometheus; nowhere without a ``port``."""
-
-    port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    results: Path | None = None
 
 
 class BrakesSection(_Section):

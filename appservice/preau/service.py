@@ -133,22 +133,21 @@ async def serve(settings: Settings) -> None:
 @asynccontextmanager
 async def _listening(settings: Settings, parts: Context, arrived: asyncio.Event) -> AsyncIterator[None]:
     """Everything that the service listens on, until the end of the block."""
-    metrics = Metrics(lambda: figures_of(parts.store, parts.academy, parts.clock))
+    metrics = Metrics(lambda: figures_of(parts.store, parts.academy, parts.clock), settings.metrics.results)
     token = settings.homeserver.hs_token.get_secret_value()
     transactions = Transactions(parts.store, parts.clock, token, arrived, metrics.transaction)
+    place, port = settings.service, settings.metrics.port
     async with AsyncExitStack() as stack:
-        for name, app, place in (
-            ("service", transactions.application(), settings.service),
-            ("metrics", metrics.application(), settings.metrics),
-        ):
-            if place.port is not None:
-                await stack.enter_async_context(_served(name, app, place.host, place.port, place.tls()))
+        app = transactions.application()
+        await stack.enter_async_context(_served("service", app, place.host, place.port, place.tls()))
+        if port is not None:
+            await stack.enter_async_context(_served("metrics", metrics.application(), "127.0.0.1", port))
         yield
 
 
 @asynccontextmanager
 async def _served(
-    name: str, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None
+    name: str, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5)
     await runner.setup()

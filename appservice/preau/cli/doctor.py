@@ -10,14 +10,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import typer
-from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from preau import service
-from preau.cli.output import REFUSED, ConfigOption, JsonOption, run, say, say_error, say_json, settings
+from preau.cli.output import REFUSED, ConfigOption, JsonOption, noted, run, say, say_json, settings
 from preau.config import Settings
 from preau.errors import ConfigError, HomeserverError, StoreError
 from preau.matrix.guard import GuardStatus
@@ -25,34 +23,33 @@ from preau.model.wanted import Json
 from preau.store import facts_outbox as outbox
 from preau.store.engine import Transaction
 from preau.sync.context import Context
-from preau.sync.diagnosis import KINDS, Check, Seen, Told, diagnose, present
+from preau.sync.diagnosis import Check, Seen, Told, diagnose, present
+from preau.sync.results import Command
 
 _SETTLES: Final = 2.0
 """Seconds in which every process has heard of a push; those behind then are behind."""
 
 
-def doctor(
-    metrics: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Also write the result for Prometheus here.")
-    ] = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Look whether homeserver, guard and service work and agree; say what to do where they do not. Changes nothing."""
-    seen = run(_look(settings(config)))
-    checks = tuple(diagnose(seen))
-    if metrics is not None:
-        _write_metrics(metrics, checks)
-    if as_json:
-        say_json(_as_json(seen, checks))
-    else:
-        for check in checks:
-            say(f"{'ok ' if check.well else '!! '} {check.said}")
-            if not check.well:
-                say(f"    {check.advice}")
-        say("Everything is well." if all(check.well for check in checks) else "See what is marked with !!.")
-    if not all(check.well for check in checks):
-        raise typer.Exit(REFUSED)
+    found = settings(config)
+    with noted(found, Command.DOCTOR):
+        seen = run(_look(found))
+        checks = tuple(diagnose(seen))
+        if as_json:
+            say_json(_as_json(seen, checks))
+        else:
+            _tell(checks)
+        if not all(check.well for check in checks):
+            raise typer.Exit(REFUSED)
+
+
+def _tell(checks: tuple[Check, ...]) -> None:
+    for check in checks:
+        say(f"{'ok ' if check.well else '!! '} {check.said}")
+        if not check.well:
+            say(f"    {check.advice}")
+    say("Everything is well." if all(check.well for check in checks) else "See what is marked with !!.")
 
 
 async def _look(found: Settings) -> Seen:
@@ -94,21 +91,6 @@ async def _settled(context: Context) -> GuardStatus | None:
         return status
     await asyncio.sleep(_SETTLES)
     return await context.homeserver.guard_status()
-
-
-def _write_metrics(file: Path, checks: tuple[Check, ...]) -> None:
-    """The result as node exporter's textfile collector reads it: how many of each kind found fault, and when."""
-    registry = CollectorRegistry()
-    faults = Gauge("preau_doctor_faults", "Checks of `preau doctor` that found fault", ["check"], registry=registry)
-    for kind in KINDS:
-        faults.labels(kind).set(sum(1 for check in checks if check.kind == kind and not check.well))
-    last = Gauge("preau_doctor_last_run_timestamp_seconds", "When `preau doctor` last looked", registry=registry)
-    last.set_to_current_time()
-    try:
-        write_to_textfile(str(file), registry)
-    except OSError as error:
-        say_error(f"The result could not be written to {file}: {error.strerror}.")
-        raise typer.Exit(REFUSED) from None
 
 
 def _as_json(seen: Seen, checks: tuple[Check, ...]) -> dict[str, Json]:

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from preau.config import Settings, load, path_in_force
 from preau.errors import PreauError
+from preau.sync.results import Command, Result, note
 
 T = TypeVar("T")
 
@@ -55,6 +57,21 @@ def explained() -> Iterator[None]:
     except PreauError as error:
         say_error(error.explain())
         raise typer.Exit(error.exit_code) from None
+
+
+@contextmanager
+def noted(found: Settings, command: Command) -> Iterator[None]:
+    """Keeps how the block ended, for `preau serve` to show; that this fails is told, and ends nothing."""
+    well = False
+    try:
+        yield
+        well = True
+    finally:
+        if (folder := found.metrics.results) is not None:
+            try:
+                note(folder, Result(command, well, datetime.now(UTC)))
+            except OSError as error:
+                say_error(f"How this ended could not be kept in {folder}: {error.strerror}.")
 
 
 def say(text: str = "") -> None:

@@ -12,6 +12,7 @@ from preau.cli.output import (
     ConfigOption,
     JsonOption,
     actor,
+    noted,
     progress,
     run,
     say,
@@ -28,6 +29,7 @@ from preau.sync.context import Context
 from preau.sync.plan import Action, Step
 from preau.sync.planning import Planned
 from preau.sync.recheck import recheck
+from preau.sync.results import Command
 from preau.sync.schools import all_schools
 
 RecheckOption = Annotated[bool, typer.Option("--recheck", help="First read every room again from the homeserver.")]
@@ -64,17 +66,23 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Bring the homeserver to what the rosters and decisions want. Run it again to go on after a stop."""
-    applied, planned = run(_apply(settings(config), school, accept, again=again))
-    if as_json:
-        refused: list[Json] = [
-            {"action": str(refusal.step.action), "subject": refusal.step.subject, "error": refusal.error.happened}
-            for refusal in applied.refused
-        ]
-        say_json({"fingerprint": planned.plan.fingerprint, "done": applied.done, "refused": refused})
-    else:
-        tell_applied(applied)
-    if applied.refused:
-        raise typer.Exit(REFUSED)
+    found = settings(config)
+    with noted(found, Command.APPLY):
+        applied, planned = run(_apply(found, school, accept, again=again))
+        if as_json:
+            say_json(_applied_as_json(applied, planned))
+        else:
+            tell_applied(applied)
+        if applied.refused:
+            raise typer.Exit(REFUSED)
+
+
+def _applied_as_json(applied: Applied, planned: Planned) -> dict[str, Json]:
+    refused: list[Json] = [
+        {"action": str(refusal.step.action), "subject": refusal.step.subject, "error": refusal.error.happened}
+        for refusal in applied.refused
+    ]
+    return {"fingerprint": planned.plan.fingerprint, "done": applied.done, "refused": refused}
 
 
 async def _plan(found: Settings, school: list[str] | None, *, again: bool) -> Planned:

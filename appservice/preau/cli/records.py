@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from preau import service
-from preau.cli.output import ConfigOption, JsonOption, run, say, say_json, settings
+from preau.cli.output import ConfigOption, JsonOption, noted, run, say, say_json, settings
 from preau.cli.subjects import SchoolOption, schools_meant
 from preau.config import Settings
 from preau.model.wanted import Json
 from preau.store import actual, inbox, journal, snapshots
 from preau.store.journal import Verified
 from preau.sync.directory import Place, places
+from preau.sync.results import Command
 
 journal_app = typer.Typer(no_args_is_help=True, help="The append-only record of who did what and why.")
 
@@ -103,12 +104,14 @@ def _list(value: Json) -> list[Json]:
 
 @journal_app.command("verify")
 def verify(
-    noted: Annotated[str | None, typer.Option(metavar="ENTRIES:HASH", help="A head noted before.")] = None,
+    known: Annotated[str | None, typer.Option("--noted", metavar="ENTRIES:HASH", help="A head noted before.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check the whole chain; print its head, to be noted elsewhere."""
-    found = run(_verify(settings(config), _head(noted)))
+    head, there = _head(known), settings(config)
+    with noted(there, Command.JOURNAL):
+        found = run(_verify(there, head))
     if as_json:
         say_json({"entries": found.entries, "head": found.head})
     else:
@@ -124,9 +127,9 @@ def _head(text: str | None) -> Verified | None:
     return Verified(int(number), digest)
 
 
-async def _verify(found: Settings, noted: Verified | None) -> Verified:
+async def _verify(found: Settings, known: Verified | None) -> Verified:
     async with service.context(found) as context, context.store.reading() as db:
-        return await journal.verify(db, noted)
+        return await journal.verify(db, known)
 
 
 @journal_app.command("export")

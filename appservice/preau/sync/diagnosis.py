@@ -23,10 +23,6 @@ _TAKEN_AWAY: Final = 24 * 3600.0
 """Seconds after which a silent process counts as taken away: a worker that is not configured any more."""
 
 
-KINDS: Final = ("store", "homeserver", "bot", "guard", "facts", "lag", "peers", "inner part", "process")
-"""What is looked at; inner parts and processes one by one."""
-
-
 @dataclass(frozen=True, slots=True)
 class Told:
     """Our side of the facts: the stream's name and version, pushes that wait, since when, and facts by kind."""
@@ -61,11 +57,6 @@ class Check:
     well: bool
     said: str
     advice: str = ""
-
-    @property
-    def kind(self) -> str:
-        """The code without whom it is about: one of `KINDS`."""
-        return next(kind for kind in KINDS if self.code == kind or self.code.startswith(f"{kind} "))
 
 
 def present(status: GuardStatus) -> list[GuardProcess]:
