@@ -1,0 +1,154 @@
+"""Several hosts in one network, told about each other, with an inventory for Ansible; and their end.
+
+```text
+ laboratory(…) ─► up(names) ─► use ─► removed, whatever happens (an exception, Ctrl-C, SIGTERM)
+                                        └─ SIGKILL: the next run's sweep finds the owner dead and removes it
+```
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from tests.hosts.base_trees import ADMIN, locked
+from tests.hosts.machines import Machine, machines
+from tests.hosts.networks import Network, make_network, networks
+
+PROGRAMS: Final = ("debootstrap", "dnsmasq", "ip", "mkfs.ext4", "nft", "nsenter", "ssh", "ssh-keygen", "systemd-nspawn")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A host to be made."""
+
+    name: str
+    release: str = "bookworm"
+    disk: str | None = None
+
+
+def missing() -> str | None:
+    """Why no hosts can be made here; None if they can."""
+    if os.geteuid() != 0:
+        return "real hosts need root"
+    absent = [program for program in PROGRAMS if shutil.which(program) is None]
+    return f"real hosts need {', '.join(absent)} (bash tests/needs-hosts.sh)" if absent else None
+
+
+def up(network: Network, wishes: Sequence[Wish], aliases: Mapping[str, str] | None = None) -> list[Machine]:
+    """Makes and boots hosts. ``aliases``: more names, each with the host that answers to it."""
+    made = [Machine.make(network, wish.name, wish.release, wish.disk) for wish in wishes]
+    add_aliases(network, aliases or {})
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(machine.boot) for machine in made]:
+            done.result()
+    return made
+
+
+def add_aliases(network: Network, aliases: Mapping[str, str]) -> None:
+    """Makes public names known to all hosts, and writes the inventory anew."""
+    with locked(network.folder / "aliases.lock"):
+        file = network.folder / "aliases.json"
+        known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        known.update(aliases)
+        file.write_text(json.dumps(known))
+        addresses = {machine.name: machine.address for machine in machines(network)}
+        given = {alias: addresses[host] for alias, host in known.items() if host in addresses}
+        network.tell_names(addresses | given)
+        inventory_file(network).write_text(_inventory(network))
+
+
+def names(network: Network) -> dict[str, str]:
+    """Every name that the network's hosts know, with its address."""
+    lines = (network.folder / "names").read_text().splitlines()
+    return {name: address for address, name in (line.split() for line in lines)}
+
+
+def inventory_file(network: Network) -> Path:
+    """How Ansible reaches the hosts; to be given beside an inventory that says what they do (`-i … -i …`)."""
+    return network.folder / "reach.yml"
+
+
+def _inventory(network: Network) -> str:
+    options = [
+        f"-o UserKnownHostsFile={network.known_hosts}",
+        "-o IdentitiesOnly=yes",
+        "-o ServerAliveInterval=5",  # a host that was killed is noticed, not waited for
+        "-o ServerAliveCountMax=3",
+    ]
+    lines = ["# How to reach the test hosts of one network.", "all:", "  vars:"]
+    lines += [
+        f"    ansible_user: {ADMIN}",
+        f"    ansible_ssh_private_key_file: {network.key}",
+        f"    ansible_ssh_common_args: {' '.join(options)}",
+        "    ansible_python_interpreter: /usr/bin/python3",
+        "    ansible_become: true",
+        f"    preau_admin_networks: ['{network.gateway}']",
+    ]
+    lines += ["  hosts:", *(f"    {one.name}: {{ansible_host: {one.address}}}" for one in machines(network))]
+    return "\n".join(lines) + "\n"
+
+
+def remove(network: Network) -> None:
+    """Ends all of its hosts and the network itself."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(machine.remove) for machine in machines(network)]:
+            done.result()
+    network.remove()
+    shutil.rmtree(network.folder)
+
+
+def sweep() -> list[str]:
+    """Removes what killed runs left behind; returns the names of those networks."""
+    left = [network for network in networks() if (owner := network.owner()) is not None and not owner.alive()]
+    for network in left:
+        remove(network)
+    return [network.name for network in left]
+
+
+@contextmanager
+def laboratory(name: str) -> Iterator[Network]:
+    """A network of this process alone, gone afterwards."""
+    sweep()
+    network = make_network(f"{name}-{os.getpid()}", owned=True)
+    try:
+        with terminated_as_exit():
+            yield network
+    finally:
+        remove(network)
+
+
+@contextmanager
+def terminated_as_exit() -> Iterator[None]:
+    """Lets SIGTERM unwind the stack as Ctrl-C does, so that everything is cleaned up."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def ssh_command(machine: Machine, *command: str) -> list[str]:
+    """The words that log in to a host as the administrator."""
+    network = machine.network
+    options = ["-i", str(network.key), "-o", f"UserKnownHostsFile={network.known_hosts}", "-o", "IdentitiesOnly=yes"]
+    return ["ssh", *options, f"{ADMIN}@{machine.address}", *command]
+
+
+def log_in(machine: Machine, *command: str) -> int:
+    """An interactive session, for people."""
+    return subprocess.call(ssh_command(machine, *command))
