@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 ANYBODY = "anybody"
 ADMINS = "admins"
 EVERY_HOST = "all"
+REQUIRED = frozenset({"name", "port", "at", "from"})
 FUNCTIONS = frozenset(
-    {"backup", "database", "homeserver", "monitoring", "proxy", "redis", "service", "workers"},
+    {"backup", "database", "drill", "homeserver", "monitoring", "proxy", "redis", "service", "workers"},
 )
 
 
@@ -36,11 +37,13 @@ def preau_open_ports(table: Iterable[Mapping[str, Any]], host: str, groups: Grou
     has not said where they sit is not locked out of a new host (preflight warns until it is said).
 
     Raises:
-        AnsibleFilterError: if a row names a group that Préau does not know, or a source is not an address. Names would
-            be looked up when the firewall is loaded, at a boot without network: then there would be no firewall.
+        AnsibleFilterError: if a row lacks a word or names a group that Préau does not know, or a source is not an
+            address. Names would be looked up when the firewall is loaded, at a boot without network: then there would
+            be no firewall.
     """
+    rows = [_complete(row) for row in table]
     spread = hostvars[host]["preau_spread"]
-    mine = (row for row in table if _listens(row, host, groups) and (spread or not row.get("spread")))
+    mine = (row for row in rows if _listens(row, host, groups) and (spread or not row.get("spread")))
     opened = (
         {"name": row["name"], "port": str(row["port"]), "sources": _sources(row, host, groups, hostvars)}
         for row in mine
@@ -48,10 +51,18 @@ def preau_open_ports(table: Iterable[Mapping[str, Any]], host: str, groups: Grou
     return [row for row in opened if row["sources"] is None or row["sources"]]
 
 
+def _complete(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    missing = REQUIRED - row.keys()
+    if missing:
+        message = f"preau_ports: the row {row.get('name', row)} does not say {', '.join(sorted(missing))}"
+        raise AnsibleFilterError(message)
+    return row
+
+
 def _listens(row: Mapping[str, Any], host: str, groups: Groups) -> bool:
-    for group in row["on"]:
+    for group in row["at"]:
         _check_group(row, group, FUNCTIONS | {EVERY_HOST})
-    return any(group == EVERY_HOST or host in groups.get(group, []) for group in row["on"])
+    return any(group == EVERY_HOST or host in groups.get(group, []) for group in row["at"])
 
 
 def _sources(row: Mapping[str, Any], host: str, groups: Groups, hostvars: Hosts) -> list[str] | None:
