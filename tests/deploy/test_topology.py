@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 pytest.importorskip("ansible", reason="needs the extra `deploy`")
 
@@ -33,8 +34,8 @@ ADDRESSES = {
     "web.nord": "10.0.0.5",
     "all.sud": "10.1.0.1",
 }
-DATABASE = {"name": "postgresql", "port": 5432, "on": ["database"], "from": ["homeserver", "workers"], "spread": True}
-SSH = {"name": "ssh", "port": 22, "on": ["all"], "from": ["admins"]}
+DATABASE = {"name": "postgresql", "port": 5432, "at": ["database"], "from": ["homeserver", "workers"], "spread": True}
+SSH = {"name": "ssh", "port": 22, "at": ["all"], "from": ["admins"]}
 
 
 def load() -> ModuleType:
@@ -78,7 +79,7 @@ def test_where_everything_stands_on_one_host_nothing_between_parts_is_opened() -
 
 
 def test_what_the_world_reaches_is_open_on_one_host_too() -> None:
-    https = {"name": "https", "port": 443, "on": ["proxy"], "from": ["anybody"]}
+    https = {"name": "https", "port": 443, "at": ["proxy"], "from": ["anybody"]}
     assert opened(https, "all.sud") == [{"name": "https", "port": "443", "sources": None}]
 
 
@@ -89,7 +90,7 @@ def test_no_host_of_another_academie_is_let_in() -> None:
 
 
 def test_a_host_needs_no_hole_to_reach_itself() -> None:
-    replication = {"name": "replication", "port": 8010, "on": ["homeserver"], "from": ["homeserver", "proxy"]}
+    replication = {"name": "replication", "port": 8010, "at": ["homeserver"], "from": ["homeserver", "proxy"]}
     assert opened(replication, "hs.nord")[0]["sources"] == ["10.0.0.5"]
 
 
@@ -107,11 +108,11 @@ def test_admins_who_are_not_named_do_not_open_what_has_no_row_for_them() -> None
 
 
 def test_a_range_of_ports_stays_a_range() -> None:
-    workers = {"name": "workers", "port": "8100-8399", "on": ["workers"], "from": ["proxy"]}
+    workers = {"name": "workers", "port": "8100-8399", "at": ["workers"], "from": ["proxy"]}
     assert opened(workers, "w1.nord")[0]["port"] == "8100-8399"
 
 
-@pytest.mark.parametrize("row", [DATABASE | {"from": ["strangers"]}, DATABASE | {"on": ["databases"]}])
+@pytest.mark.parametrize("row", [DATABASE | {"from": ["strangers"]}, DATABASE | {"at": ["databases"]}])
 def test_a_group_that_preau_does_not_know_is_refused_by_name(row: dict[str, Any]) -> None:
     with pytest.raises(AnsibleFilterError, match=r"postgresql names (strangers|databases)"):
         opened(row, "db.nord")
@@ -126,3 +127,17 @@ def test_a_source_that_is_no_address_is_refused_with_what_to_do(address: str) ->
 def test_a_network_of_admins_that_is_none_is_refused() -> None:
     with pytest.raises(AnsibleFilterError, match=r"192\.0\.2\.0/33"):
         opened(SSH, "db.nord", admins=("192.0.2.0/33",))
+
+
+def test_the_word_on_which_yaml_reads_as_true_is_not_taken_for_a_group() -> None:
+    row = yaml.safe_load("{name: ssh, port: 22, on: [all], from: [admins]}")
+    with pytest.raises(AnsibleFilterError, match="ssh does not say at"):
+        opened(row, "db.nord")
+
+
+def test_the_table_of_the_playbooks_is_complete_and_every_row_is_for_somebody() -> None:
+    table = yaml.safe_load((FILTERS.parents[1] / "group_vars" / "all" / "network.yml").read_text())["preau_ports"]
+    names = [row["name"] for row in table]
+    assert len(set(names)) == len(names)
+    everywhere = [found["name"] for host in ADDRESSES for row in table for found in opened(row, host)]
+    assert {"ssh", "https", "postgresql"} <= set(everywhere) <= set(names)
