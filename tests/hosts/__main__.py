@@ -88,7 +88,9 @@ def _do(arguments: argparse.Namespace) -> int:
         case "down":
             laboratory.remove(_network(arguments.network))
         case "inventory":
-            print(laboratory.inventory_file(_network(arguments.network)))
+            network = _network(arguments.network)
+            laboratory.add_aliases(network, {})
+            print(laboratory.inventory_file(network))
         case action:
             return _with_one(action, find_machine(_network(arguments.network), arguments.host), arguments)
     return 0

@@ -65,7 +65,7 @@ def add_aliases(network: Network, aliases: Mapping[str, str]) -> None:
         addresses = {machine.name: machine.address for machine in machines(network)}
         given = {alias: addresses[host] for alias, host in known.items() if host in addresses}
         network.tell_names(addresses | given)
-        inventory_file(network).write_text(_inventory(network))
+        inventory_file(network).write_text(reach(network, machines(network)))
 
 
 def names(network: Network) -> dict[str, str]:
@@ -76,27 +76,28 @@ def names(network: Network) -> dict[str, str]:
 
 def inventory_file(network: Network) -> Path:
     """How Ansible reaches the hosts; to be given beside an inventory that says what they do (`-i … -i …`)."""
-    return network.folder / "reach.yml"
+    return network.folder / "reach.json"
 
 
-def _inventory(network: Network) -> str:
+def reach(network: Network, hosts: Sequence[Machine]) -> str:
+    """An inventory, as text, that says nothing but how to reach these hosts.
+
+    Each host has its own copy of every variable: what stands at `all` loses against the playbooks' own folder.
+    """
     options = [
         f"-o UserKnownHostsFile={network.known_hosts}",
         "-o IdentitiesOnly=yes",
         "-o ServerAliveInterval=5",  # a host that was killed is noticed, not waited for
         "-o ServerAliveCountMax=3",
     ]
-    lines = ["# How to reach the test hosts of one network.", "all:", "  vars:"]
-    lines += [
-        f"    ansible_user: {ADMIN}",
-        f"    ansible_ssh_private_key_file: {network.key}",
-        f"    ansible_ssh_common_args: {' '.join(options)}",
-        "    ansible_python_interpreter: /usr/bin/python3",
-        "    ansible_become: true",
-        f"    preau_admin_networks: ['{network.gateway}']",
-    ]
-    lines += ["  hosts:", *(f"    {one.name}: {{ansible_host: {one.address}}}" for one in machines(network))]
-    return "\n".join(lines) + "\n"
+    same = {
+        "ansible_user": ADMIN,
+        "ansible_ssh_private_key_file": str(network.key),
+        "ansible_ssh_common_args": " ".join(options),
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "preau_admin_networks": [network.gateway],
+    }
+    return json.dumps({"all": {"hosts": {one.name: {"ansible_host": one.address, **same} for one in hosts}}}, indent=2)
 
 
 def remove(network: Network) -> None:
