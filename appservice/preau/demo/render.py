@@ -53,9 +53,10 @@ def role_variables(role: str, given: Mapping[str, object]) -> dict[str, object]:
 
 
 def render_role(role: str, given: Mapping[str, object], destination: Path) -> tuple[Path, ...]:
-    """Renders every template of the role into the destination and returns the files, sorted by name.
+    """Renders the templates of the role into the destination and returns the files, sorted by name.
 
-    Each is readable by its owner only, since some hold secrets.
+    Those in folders below `templates/` are for hosts only, such as units of systemd, and are left out. Each file is
+    readable by its owner only, since some hold secrets.
 
     Raises:
         ConfigError: as `role_variables`, or a template uses a variable that is not defined.
@@ -63,7 +64,8 @@ def render_role(role: str, given: Mapping[str, object], destination: Path) -> tu
     variables = {**role_variables(role, given), "ansible_managed": _MANAGED}
     destination.mkdir(parents=True, exist_ok=True)
     templates = environment(role_folder(role) / "templates")
-    return tuple(_render_one(templates, name, variables, destination) for name in sorted(templates.list_templates()))
+    names = sorted(name for name in templates.list_templates() if "/" not in name)
+    return tuple(_render_one(templates, name, variables, destination) for name in names)
 
 
 def _render_one(templates: jinja2.Environment, name: str, variables: Mapping[str, object], destination: Path) -> Path:
