@@ -142,6 +142,44 @@ def _covered(name: str, certified: Sequence[str]) -> bool:
     return name in certified or "*." + name.partition(".")[2] in certified
 
 
+def selfcheck_workers(instances: Iterable[Mapping[str, Any]], base: str) -> list[dict[str, str]]:
+    """The worker processes of a host as selfcheck asks them: name, unit, and where they say that they are well."""
+    return [
+        {
+            "name": f"worker {row['name']}",
+            "unit": f"preau-synapse-worker@{row['name']}.service",
+            "url": f"{base}:{row['http']}/health",
+        }
+        for row in instances
+    ]
+
+
+def selfcheck_report(hosts: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """What all hosts said: ``well``, ``told`` (a line of text each) and ``lines`` (with their host).
+
+    A host that said nothing could not be reached, or its look ended early.
+    """
+    lines: list[dict[str, Any]] = []
+    silent = {
+        "what": "the host",
+        "ok": False,
+        "said": "it could not be looked at",
+        "do": "is it up, and does ssh reach it? The messages above say more",
+    }
+    for name in names:
+        looked = hosts[name].get("__selfcheck_lines") or []
+        lines += [{"host": name, **line} for line in looked]
+        if not hosts[name].get("__selfcheck_done"):
+            lines.append({"host": name, **silent})
+    told = [
+        f"{'ok ' if line['ok'] else '!! '} {line['host']}: {line['what']}"
+        + (f": {line['said']}" if line["said"] else "")
+        + (f" → {line['do']}" if line["do"] else "")
+        for line in lines
+    ]
+    return {"well": all(line["ok"] for line in lines), "told": told, "lines": lines}
+
+
 class FilterModule:
     """What Ansible asks a plugin for."""
 
@@ -154,5 +192,7 @@ class FilterModule:
             "preau_name_findings": name_findings,
             "preau_port_findings": port_findings,
             "preau_postgresql_findings": postgresql_findings,
+            "preau_selfcheck_report": selfcheck_report,
+            "preau_selfcheck_workers": selfcheck_workers,
             "preau_system_findings": system_findings,
         }
