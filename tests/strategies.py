@@ -29,7 +29,7 @@ posts = st.builds(staff, adults, functions, teaches=st.sets(divisions), heads=st
 enrolments = st.builds(pupil, pupils, st.sampled_from([*DIVISIONS, None]))
 
 
-def _once(placed: list[Placed]) -> list[Placed]:
+def once(placed: list[Placed]) -> list[Placed]:
     """One enrolment a pupil, one post a person, one link a pair; links to attending pupils only."""
     found = {_what(line): line for line in placed}
     attending = {line.pupil for line in found.values() if isinstance(line, Enrolment)}
@@ -46,8 +46,11 @@ def _what(line: Placed) -> tuple[str, ...]:
             return "post", line.person
 
 
-placements = st.lists(st.one_of(enrolments, enrolments, links, links, themselves, posts), max_size=14).map(_once)
+placements = st.lists(st.one_of(enrolments, enrolments, links, links, themselves, posts), max_size=14).map(once)
 snapshots: st.SearchStrategy[Snapshot] = placements.map(lambda placed: school(*placed, divisions=DIVISIONS))
+
+crowded = st.lists(st.one_of(enrolments, links, links, posts), min_size=10, max_size=24).map(once)
+"""Lines of a school in which most people are something and most children have guardians."""
 
 consents = st.builds(agrees, st.sampled_from([*ADULTS, *PUPILS]), st.sampled_from(ConsentTopic))
 courts = st.builds(court, adults, pupils, st.sampled_from(Restriction))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from preau.model.choices import SchoolChoices
-from preau.model.decisions import ConsentTopic, Mandate, Restriction
+from preau.model.decisions import Appointment, Consent, ConsentTopic, Mandate, OptOut, Override, Restriction
 from preau.model.facts import Cell, Language, Party, PersonFacts, RoomFacts, SchoolFacts
 from preau.model.ids import PersonId, RoomId
 from preau.model.people import Function, GuardianLevel
 from preau.model.rooms import RoomKind
 from preau.model.snapshot import Snapshot
-from preau.policy.facts import Standing, person_facts, room_facts, school_facts, standings
+from preau.policy.facts import Standing, moved, person_facts, room_facts, school_facts, standings
+from tests import strategies as some
 from tests.builders import (
     ACCOUNTS,
     NORTH,
@@ -208,6 +211,60 @@ def test_a_schools_own_choices_are_its_fact(choices: SchoolChoices) -> None:
 def test_a_room_is_told_by_kind_school_and_scope() -> None:
     told = room_facts(RoomId("!one"), key(RoomKind.ANNOUNCE_DIVISION, "5 A"))
     assert told == RoomFacts(RoomId("!one"), RoomKind.ANNOUNCE_DIVISION, NORTH, "5 A")
+
+
+EVERYBODY = [PersonId(name) for name in (*some.ADULTS, *some.PUPILS, "sam")]
+
+
+@given(some.crowded.map(lambda placed: school(*placed)), some.decided, some.choices)
+def test_somebodys_place_is_the_same_whoever_else_is_asked_for(
+    roll: Snapshot, decided: list[Decided], choices: SchoolChoices
+) -> None:
+    together = standings(roll, decisions(*decided), choices, EVERYBODY)
+    for person in EVERYBODY:
+        about = [each for each in decided if _about(each) == person]
+        for rows in (decided, about):
+            assert standings(roll, decisions(*rows), choices, [person]).get(person) == together.get(person)
+
+
+def _about(decided: Decided) -> str:
+    match decided:
+        case Appointment(holder=holder):
+            return holder
+        case Override(guardian=guardian_):
+            return guardian_
+        case Consent(person=person) | OptOut(person=person):
+            return person
+
+
+@st.composite
+def two_readings(draw: st.DrawFn) -> tuple[Snapshot, Snapshot]:
+    """A school twice: two lines at most differ, and everybody is named in both."""
+    placed = draw(some.crowded)
+    changed = draw(st.lists(st.one_of(some.enrolments, some.links, some.posts), min_size=1, max_size=2))
+    before = school(*placed, divisions=some.DIVISIONS)
+    after = school(*some.once([*placed, *changed]), divisions=draw(st.sampled_from([some.DIVISIONS, ["6 C"]])))
+    after = draw(st.sampled_from([after, replace(after, divisions=before.divisions)]))
+    names = {**after.names, **before.names}
+    both = replace(before, names=names), replace(after, names=names)
+    return both if draw(st.booleans()) else (both[1], both[0])
+
+
+@given(two_readings(), some.decided, some.choices)
+def test_whoever_did_not_move_has_the_same_place_in_the_later_reading(
+    readings: tuple[Snapshot, Snapshot], decided: list[Decided], choices: SchoolChoices
+) -> None:
+    before, after = (standings(roll, decisions(*decided), choices, EVERYBODY) for roll in readings)
+    found = moved(*readings)
+    if found is not None:
+        assert {who for who in EVERYBODY if before.get(who) != after.get(who)} <= found
+
+
+def test_whoever_moves_takes_their_guardians_along_and_nobody_else() -> None:
+    after = school(*ROLL[1:], pupil("ali", "4 B"), divisions=["5 A"])
+    assert moved(school(*ROLL), after) == {"ali", "paz", "max", "aux", "con"}
+    assert moved(school(*ROLL), school(*ROLL)) == set()
+    assert moved(school(*ROLL), school(*ROLL, divisions=["6 C"])) is None
 
 
 @given(st.lists(st.sampled_from([Restriction.NO_ACCESS, Restriction.READ_ONLY]), max_size=3), st.booleans())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from preau.model.people import Function
 from preau.model.rooms import RoomKind
 from preau.store import facts_outbox as outbox
 from preau.store.engine import Store
-from preau.store.facts_outbox import Derived, Stream
+from preau.store.facts_outbox import Stream
 from tests.store.samples import NOON, NORTH, SOUTH, counted
 
 
@@ -130,12 +131,15 @@ async def test_rooms_are_remembered_by_school(store: Store) -> None:
         assert await outbox.counts(db) == {"room": 1, "person": 1}
 
 
-async def test_what_facts_were_worked_out_from_is_kept_until_everything_is_told_anew(store: Store) -> None:
-    mine, row = await queue(store, person("ali")), Derived(7, "strict", NOON)
+async def test_by_what_schools_were_worked_out_is_kept_until_everything_is_told_anew(store: Store) -> None:
+    mine, later = await queue(store, person("ali")), NOON + timedelta(days=1)
     async with store.writing() as db:
-        await outbox.note_derived(db, {NORTH: row})
-        await outbox.note_derived(db, {NORTH: row, SOUTH: Derived(1, "", None)})
-        assert await outbox.derived(db) == {NORTH: row, SOUTH: Derived(1, "", None)}
+        assert await outbox.derived_longest_ago(db) is None
+        await outbox.note_derived(db, {NORTH: "lax"}, NOON)
+        await outbox.note_derived(db, {SOUTH: "lax"}, later)
+        await outbox.note_derived(db, {NORTH: "strict"}, later + timedelta(days=1))
+        assert await outbox.derived(db) == {NORTH: "strict", SOUTH: "lax"}
+        assert await outbox.derived_longest_ago(db) == SOUTH
         await outbox.begin_reload(db, mine, above=0)
         assert await outbox.derived(db) == {}
 

@@ -110,8 +110,9 @@ def circles(snapshot: Snapshot, decisions: Decisions, choices: SchoolChoices) ->
     _put_guardians(builder, snapshot, decisions)
     for appointment in given:
         _put_function(builder, appointment)
+    pupils = {enrolment.pupil for enrolment in snapshot.enrolments}
     for appointment in decisions.appointments:
-        if _may_hold(builder, appointment, snapshot):
+        if _may_hold(builder, appointment, snapshot, pupils):
             _put_mandate(builder, appointment)
     return builder.done()
 
@@ -197,7 +198,7 @@ def _put_function(builder: _Builder, appointment: Appointment) -> None:
         builder.teach(person, [appointment.division], head=function is Function.HEAD_TEACHER)
 
 
-def _may_hold(builder: _Builder, appointment: Appointment, snapshot: Snapshot) -> bool:
+def _may_hold(builder: _Builder, appointment: Appointment, snapshot: Snapshot, pupils: Collection[Holder]) -> bool:
     """Whether a mandate counts: users of other académies may only visit, and no mandate leads round a court's decision.
 
     Whoever is in the school's rosters and has no function there (kept away from every child, a pupil without account)
@@ -205,7 +206,7 @@ def _may_hold(builder: _Builder, appointment: Appointment, snapshot: Snapshot) -
     mandate lead a pupil among adults who are not their teachers.
     """
     holder = appointment.holder
-    if holder in {enrolment.pupil for enrolment in snapshot.enrolments} and _is_only_pupil(builder, holder):
+    if holder in pupils and _is_only_pupil(builder, holder):
         return False
     if appointment.role is Mandate.VISITOR:
         return True

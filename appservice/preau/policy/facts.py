@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from preau.model.choices import SchoolChoices
 from preau.model.decisions import ConsentTopic, Decisions
@@ -20,6 +21,8 @@ from preau.policy.circles import Circles, circles, restrictions
 from preau.policy.names import display_name, foremost
 from preau.policy.rooms import Circle
 from preau.policy.wanted import people_names
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,19 @@ def standings(
 
     Args:
         snapshot: the school as its rosters describe it.
-        decisions: those in force.
+        decisions: those in force, at least all that are about these persons.
         choices: the school's own.
         persons: whom to tell of: those with an account.
     """
+    persons = frozenset(persons)
+    snapshot = _about(snapshot, persons)
     here = circles(snapshot, decisions, choices)
     names = people_names(snapshot, decisions)
     children, divisions = children_by_guardian(snapshot, decisions), divisions_by_person(snapshot, here)
     agreed = {consent.person for consent in decisions.consents if consent.topic is ConsentTopic.DIRECT_MESSAGES}
     guardians = here.of(Circle.GUARDIANS)
     found: dict[PersonId, Standing] = {}
-    for person in (here.functions.keys() | here.mandated) & set(persons):
+    for person in (here.functions.keys() | here.mandated) & persons:
         functions = here.functions.get(person, frozenset())
         found[person] = Standing(
             name=display_name(names[person], functions, legal_guardian=person in here.legal) if person in names else "",
@@ -65,6 +70,40 @@ def standings(
             language=choices.language,
         )
     return found
+
+
+def _about(snapshot: Snapshot, persons: frozenset[PersonId]) -> Snapshot:
+    """As much of a school as these persons' places follow from: what the rosters say of them and of their children.
+
+    Nobody's place follows from anybody else's, which keeps the work as small as the number of persons.
+    """
+    links = tuple(link for link in snapshot.guardianships if link.guardian in persons)
+    pupils = persons.union(link.pupil for link in links)
+    return replace(
+        snapshot,
+        names={person: snapshot.names[person] for person in persons if person in snapshot.names},
+        enrolments=tuple(enrolment for enrolment in snapshot.enrolments if enrolment.pupil in pupils),
+        guardianships=links,
+        posts=tuple(post for post in snapshot.posts if post.person in persons),
+    )
+
+
+def moved(before: Snapshot, after: Snapshot) -> frozenset[PersonId] | None:
+    """Everybody whose place may be another in the later reading of a school; None, with other divisions: anybody's."""
+    if {division.code for division in before.divisions} != {division.code for division in after.divisions}:
+        return None
+    enrolled = {enrolment.pupil for enrolment in _differing(before.enrolments, after.enrolments)}
+    found = set(enrolled)
+    found.update(link.guardian for link in _differing(before.guardianships, after.guardianships))
+    found.update(link.guardian for link in after.guardianships if link.pupil in enrolled)
+    found.update(post.person for post in _differing(before.posts, after.posts))
+    either = before.names.keys() | after.names.keys()
+    found.update(person for person in either if before.names.get(person) != after.names.get(person))
+    return frozenset(found)
+
+
+def _differing(before: Iterable[T], after: Iterable[T]) -> set[T]:
+    return set(before) ^ set(after)
 
 
 def children_by_guardian(snapshot: Snapshot, decisions: Decisions) -> Mapping[PersonId, set[PersonId]]:

@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from preau.model.facts import FactKind
 from preau.model.ids import PersonId, RoomId, Uai, UserId
 from preau.model.rooms import RoomKey, RoomKind
 from preau.model.wanted import ActualAccount, ActualRoom, Content, Membership, StateKey
 from preau.store import tables
 from preau.store.bulk import chunks, insert, upsert
+from preau.store.due import mark
 
 _ACCOUNT = tables.account.c
 _ROOM = tables.room.c
@@ -55,8 +57,19 @@ async def accounts_in(db: AsyncConnection, schools: Collection[Uai]) -> dict[Use
     return found
 
 
+async def has_accounts(db: AsyncConnection) -> bool:
+    """Whether anybody has an account."""
+    return await db.scalar(select(_ACCOUNT.user_id).limit(1)) is not None
+
+
 async def save_accounts(db: AsyncConnection, rows: Iterable[ActualAccount]) -> None:
-    """Add accounts, or bring them to these values. The persons must have been introduced."""
+    """Add accounts, or bring them to these values. The persons must have been introduced.
+
+    Facts follow from there being an account, not from what is known of it.
+    """
+    rows = list(rows)
+    known = await accounts(db, [row.person for row in rows])
+    await mark(db, FactKind.PERSON, [row.person for row in rows if row.user not in known])
     await upsert(
         db,
         tables.account,
@@ -78,12 +91,15 @@ async def rooms_of_school(db: AsyncConnection, school: Uai) -> dict[RoomKey, Act
     return {room.key: room for room in await _rooms(db, _ROOM.school == school)}
 
 
-async def keys_of_rooms(db: AsyncConnection, schools: Collection[Uai]) -> dict[RoomId, RoomKey]:
-    """The rooms of these schools, without state and members."""
+async def keys_of_rooms(
+    db: AsyncConnection, schools: Collection[Uai], rooms: Collection[str] = ()
+) -> dict[RoomId, RoomKey]:
+    """The rooms of these schools, and these rooms, without state and members."""
+    asked = [_ROOM.school.in_(chunk) for chunk in chunks(schools)] + [_ROOM.room_id.in_(some) for some in chunks(rooms)]
     found: dict[RoomId, RoomKey] = {}
-    for chunk in chunks(schools):
-        query = select(_ROOM.room_id, _ROOM.kind, _ROOM.school, _ROOM.scope).where(_ROOM.school.in_(chunk))
-        found.update({RoomId(row.room_id): _key(row.kind, row.school, row.scope) for row in await db.execute(query)})
+    for which in asked:
+        rows = await db.execute(select(_ROOM.room_id, _ROOM.kind, _ROOM.school, _ROOM.scope).where(which))
+        found.update({RoomId(row.room_id): _key(row.kind, row.school, row.scope) for row in rows})
     return found
 
 
@@ -138,7 +154,9 @@ async def save_room(db: AsyncConnection, room: ActualRoom) -> None:
     """
     key = room.key
     same_key = and_(_ROOM.kind == key.kind.value, _ROOM.school == key.school, _ROOM.scope == key.scope)
-    await db.execute(tables.room.delete().where(or_(_ROOM.room_id == room.room, same_key)))
+    forgotten = or_(_ROOM.room_id == room.room, same_key)
+    await mark(db, FactKind.ROOM, [room.room, *(await db.scalars(select(_ROOM.room_id).where(forgotten)))])
+    await db.execute(tables.room.delete().where(forgotten))
     place = {"school": key.school, "kind": key.kind.value, "scope": key.scope}
     await insert(db, tables.room, [place | {"room_id": room.room, "version": room.version}])
     await save_state(db, room.room, room.state)

@@ -44,12 +44,15 @@ async def is_first(db: AsyncConnection, table: Table, row: Mapping[str, Any]) ->
     return (await db.execute(statement.returning(*table.primary_key))).first() is not None
 
 
-async def upsert(db: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add rows, or bring those with the same primary key to the new values. Every row names the same columns."""
+async def upsert(db: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]], **instead: Any) -> None:
+    """Add rows, or bring those with the same primary key to the new values. Every row names the same columns.
+
+    ``instead`` says what a row that was there gets in a column, other than the new row's value.
+    """
     keys = [column.name for column in table.primary_key]
     for chunk in chunks(rows, _ROWS):
         statement = _insert(db, table)
-        rest = {name: statement.excluded[name] for name in chunk[0] if name not in keys}
+        rest = {name: statement.excluded[name] for name in chunk[0] if name not in keys} | instead
         await db.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest), chunk)
 
 

@@ -4,7 +4,8 @@ Every row keeps when it began and when it ended, so history stays; readers get o
 
     since ≤ at < until, and not ended (revoked, cleared, lifted) by then
 
-Each change moves the school's counter in `preau.store.facts`. Functions that may find nothing to do tell so.
+Each change moves the school's counter in `preau.store.facts`, and marks whom it is about in `preau.store.due`, for the
+moments at which it begins and ends to count. Functions that may find nothing to do tell so.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from preau.errors import UnknownSubject
@@ -28,11 +29,13 @@ from preau.model.decisions import (
     Override,
     Restriction,
 )
+from preau.model.facts import FactKind
 from preau.model.ids import DivisionCode, PersonId, Uai, UserId
 from preau.model.people import Function, PersonName
 from preau.model.rooms import RoomKey, RoomKind
 from preau.store import tables
 from preau.store.bulk import chunks
+from preau.store.due import mark
 from preau.store.facts import facts_changed
 
 T = TypeVar("T")
@@ -41,6 +44,16 @@ _CONSENT = tables.consent.c
 _OPT_OUT = tables.opt_out.c
 _APPOINTMENT = tables.appointment.c
 _OVERRIDE = tables.override.c
+
+_ABOUT: Final = {
+    tables.consent: _CONSENT.person,
+    tables.opt_out: _OPT_OUT.person,
+    tables.appointment: _APPOINTMENT.holder,
+    tables.override: _OVERRIDE.guardian,
+}
+"""Whose facts may follow from a decision. The child from whom a court keeps a guardian away keeps the same ones."""
+
+_FEW: Final = 1_000
 
 
 class Agreement(NamedTuple):
@@ -73,14 +86,14 @@ async def grant(db: AsyncConnection, consent: Consent) -> bool:
             "source": consent.source,
         },
     )
-    await facts_changed(db, [consent.school])
+    await _changed(db, consent.school, [consent.person], consent.granted_at)
     return True
 
 
 async def revoke(db: AsyncConnection, agreement: Agreement, at: datetime, source: str) -> bool:
     """End a consent. False when there was none in force."""
     found = await _ids(db, tables.consent, *_same_consent(agreement))
-    return await _end(db, tables.consent, found, agreement.school, revoked_at=at, revoked_source=source)
+    return await _end(db, tables.consent, found, agreement.school, at, revoked_at=at, revoked_source=source)
 
 
 async def opt_out(db: AsyncConnection, choice: OptOut) -> bool:
@@ -97,7 +110,7 @@ async def opt_out(db: AsyncConnection, choice: OptOut) -> bool:
 async def clear_opt_out(db: AsyncConnection, person: PersonId, room: RoomKey, at: datetime) -> bool:
     """Let a person be put back into a room they had left. False when they had not."""
     found = await _ids(db, tables.opt_out, *_same_opt_out(person, room))
-    return await _end(db, tables.opt_out, found, room.school, cleared_at=at)
+    return await _end(db, tables.opt_out, found, room.school, at, cleared_at=at)
 
 
 async def appoint(db: AsyncConnection, appointment: Appointment) -> int:
@@ -131,7 +144,7 @@ async def appoint(db: AsyncConnection, appointment: Appointment) -> int:
             "family_name": appointment.name.family if appointment.name else "",
         },
     )
-    await facts_changed(db, [appointment.school])
+    await _changed(db, appointment.school, [appointment.holder], appointment.since, appointment.until)
     return int(number or 0)
 
 
@@ -146,7 +159,7 @@ async def end_appointment(db: AsyncConnection, number: int, at: datetime, by: st
     if row is None:
         raise UnknownSubject(f"There is no appointment {number}.", advice="`preau status` lists those in force.")
     found = [] if row.ended_at else [number]
-    return await _end(db, tables.appointment, found, Uai(row.school), ended_at=at, ended_by=by)
+    return await _end(db, tables.appointment, found, Uai(row.school), at, ended_at=at, ended_by=by)
 
 
 async def set_override(db: AsyncConnection, override: Override) -> None:
@@ -162,15 +175,16 @@ async def set_override(db: AsyncConnection, override: Override) -> None:
         "until": override.until,
     }
     found = await _ids(db, tables.override, *_same_override(_pair(override)))
-    await _end(db, tables.override, found, override.school, lifted_at=override.since, lifted_by=override.set_by)
+    begins = override.since
+    await _end(db, tables.override, found, override.school, begins, lifted_at=begins, lifted_by=override.set_by)
     await db.execute(tables.override.insert(), row)
-    await facts_changed(db, [override.school])
+    await _changed(db, override.school, [override.guardian], override.since, override.until)
 
 
 async def lift_override(db: AsyncConnection, pair: Pair, at: datetime, by: str) -> bool:
     """Lift a court decision. False when there was none."""
     found = await _ids(db, tables.override, *_same_override(pair))
-    return await _end(db, tables.override, found, pair.school, lifted_at=at, lifted_by=by)
+    return await _end(db, tables.override, found, pair.school, at, lifted_at=at, lifted_by=by)
 
 
 async def in_force(db: AsyncConnection, school: Uai, at: datetime) -> Decisions:
@@ -178,12 +192,18 @@ async def in_force(db: AsyncConnection, school: Uai, at: datetime) -> Decisions:
     return (await in_force_of_all(db, [school], at))[school]
 
 
-async def in_force_of_all(db: AsyncConnection, schools: Collection[Uai], at: datetime) -> dict[Uai, Decisions]:
-    """The decisions in force for each of these schools, in four queries."""
-    consents = await _by_school(db, tables.consent, schools, _consents_at(at), _consent)
-    opt_outs = await _by_school(db, tables.opt_out, schools, _opt_outs_at(at), _opt_out_of)
-    appointments = await _by_school(db, tables.appointment, schools, _appointments_at(at), _appointment)
-    overrides = await _by_school(db, tables.override, schools, _overrides_at(at), _override)
+async def in_force_of_all(
+    db: AsyncConnection, schools: Collection[Uai], at: datetime, about: Collection[PersonId] | None = None
+) -> dict[Uai, Decisions]:
+    """The decisions in force for each of these schools, in four queries.
+
+    With ``about``, others than those about these persons may be left out.
+    """
+    few = about if about is not None and len(about) <= _FEW else None
+    consents = await _by_school(db, schools, _asked(tables.consent, _consents_at(at), few), _consent)
+    opt_outs = await _by_school(db, schools, _asked(tables.opt_out, _opt_outs_at(at), few), _opt_out_of)
+    appointments = await _by_school(db, schools, _asked(tables.appointment, _appointments_at(at), few), _appointment)
+    overrides = await _by_school(db, schools, _asked(tables.override, _overrides_at(at), few), _override)
     return {
         school: Decisions(
             consents=tuple(consents[school]),
@@ -210,17 +230,17 @@ async def next_change(db: AsyncConnection, school: Uai, after: datetime) -> date
     return min(dates, default=None)
 
 
+def _asked(table: Table, in_force_then: ColumnElement[bool], about: Collection[PersonId] | None) -> Select[Any]:
+    query = select(table).where(in_force_then).order_by(table.c.id)
+    return query if about is None else query.where(_ABOUT[table].in_(about))
+
+
 async def _by_school(
-    db: AsyncConnection,
-    table: Table,
-    schools: Iterable[Uai],
-    in_force_now: ColumnElement[bool],
-    made: Callable[[Row[Any]], T],
+    db: AsyncConnection, schools: Iterable[Uai], asked: Select[Any], made: Callable[[Row[Any]], T]
 ) -> defaultdict[Uai, list[T]]:
     found: defaultdict[Uai, list[T]] = defaultdict(list)
     for chunk in chunks(schools):
-        query = select(table).where(table.c.school.in_(chunk), in_force_now).order_by(table.c.id)
-        for row in await db.execute(query):
+        for row in await db.execute(asked.where(asked.selected_columns.school.in_(chunk))):
             found[Uai(row.school)].append(made(row))
     return found
 
@@ -229,12 +249,20 @@ async def _ids(db: AsyncConnection, table: Table, *conditions: ColumnElement[boo
     return list(await db.scalars(select(table.c.id).where(*conditions)))
 
 
-async def _end(db: AsyncConnection, table: Table, numbers: Collection[int], school: Uai, **values: object) -> bool:
+async def _end(
+    db: AsyncConnection, table: Table, numbers: Collection[int], school: Uai, at: datetime, **values: object
+) -> bool:
     if not numbers:
         return False
-    await db.execute(table.update().where(table.c.id.in_(numbers)).values(**values))
-    await facts_changed(db, [school])
+    these = table.c.id.in_(numbers)
+    await db.execute(table.update().where(these).values(**values))
+    await _changed(db, school, await db.scalars(select(_ABOUT[table]).where(these)), at)
     return True
+
+
+async def _changed(db: AsyncConnection, school: Uai, about: Iterable[str], *at: datetime | None) -> None:
+    await facts_changed(db, [school])
+    await mark(db, FactKind.PERSON, about, at)
 
 
 def _same_consent(agreement: Agreement) -> tuple[ColumnElement[bool], ...]:

@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import and_, func, literal, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from preau.model.fact_codec import encode
 from preau.model.facts import Fact, FactKey, FactKind, RoomFacts
-from preau.model.ids import PersonId, Uai
+from preau.model.ids import Uai
 from preau.model.wanted import Json
 from preau.store import tables
 from preau.store.bulk import chunks, insert, insert_missing, upsert
@@ -54,15 +54,6 @@ class Waiting:
     version: int
     body: str
     takes_over: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """What a school's facts were last worked out from: when one of these moves, it is done again."""
-
-    version: int
-    choices: str
-    until: datetime | None
 
 
 async def stream(db: AsyncConnection) -> Stream | None:
@@ -160,38 +151,24 @@ async def forget_everything(db: AsyncConnection) -> None:
         await db.execute(table.delete())
 
 
-async def derived(db: AsyncConnection) -> dict[Uai, Derived]:
-    """What each school's facts were last worked out from; schools whose facts never were are left out."""
-    return {
-        Uai(row.school): Derived(row.version, row.choices, row.until)
-        for row in await db.execute(select(tables.guard_school))
-    }
+async def derived(db: AsyncConnection) -> dict[Uai, str]:
+    """By what each school's facts were last worked out whole; schools whose facts never were are left out."""
+    return {Uai(row.school): row.basis for row in await db.execute(select(tables.guard_school))}
 
 
-async def note_derived(db: AsyncConnection, rows: Mapping[Uai, Derived]) -> None:
-    """These schools' facts were worked out."""
-    values = (
-        {"school": school, "version": row.version, "choices": row.choices, "until": row.until}
-        for school, row in rows.items()
+async def derived_longest_ago(db: AsyncConnection) -> Uai | None:
+    """The school whose facts were last worked out whole before all others'; None if no school's were."""
+    query = select(tables.guard_school.c.school).order_by(
+        tables.guard_school.c.derived_at, tables.guard_school.c.school
     )
-    await upsert(db, tables.guard_school, values)
+    found: str | None = await db.scalar(query.limit(1))
+    return None if found is None else Uai(found)
 
 
-async def rooms_untold(db: AsyncConnection) -> frozenset[Uai]:
-    """The schools of rooms that no fact was queued of: a run that made them was killed."""
-    room = tables.room.c
-    told = and_(_FACT.kind == FactKind.ROOM.value, _FACT.id == room.room_id)
-    query = select(room.school).distinct().outerjoin_from(tables.room, tables.guard_fact, told)
-    return frozenset(map(Uai, await db.scalars(query.where(_FACT.id.is_(None)))))
-
-
-async def people_untold(db: AsyncConnection) -> frozenset[PersonId]:
-    """Whose account is open, and no fact was queued of them: a run that made it was killed."""
-    account = tables.account.c
-    told = and_(_FACT.kind == FactKind.PERSON.value, _FACT.id == account.user_id)
-    query = select(account.person).outerjoin_from(tables.account, tables.guard_fact, told)
-    found = await db.scalars(query.where(_FACT.id.is_(None), account.active == literal(value=True)))
-    return frozenset(map(PersonId, found))
+async def note_derived(db: AsyncConnection, bases: Mapping[Uai, str], at: datetime) -> None:
+    """These schools' facts were worked out whole, by that: settings and program."""
+    rows = ({"school": school, "basis": basis, "derived_at": at} for school, basis in bases.items())
+    await upsert(db, tables.guard_school, rows)
 
 
 async def counts(db: AsyncConnection) -> dict[str, int]:

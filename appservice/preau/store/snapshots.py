@@ -8,24 +8,30 @@ At most one pending and one current per school; the database itself holds to tha
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, Final, NewType
 
 from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from preau.errors import StoreError, UnknownSubject
-from preau.model.ids import Uai
+from preau.model.facts import FactKind
+from preau.model.ids import PersonId, Uai
 from preau.model.roster import SourceFile
 from preau.model.snapshot import Snapshot
 from preau.store import tables
 from preau.store.codec import Packed, decode, decode_sources, encode
+from preau.store.due import mark
 from preau.store.facts import facts_changed
 
 SnapshotId = NewType("SnapshotId", int)
 """The number of one stored snapshot; later ones are higher, none is given twice."""
+
+_FEW: Final = 1_000
+"""People who move one by one; of more, the whole school is looked at, which costs less than as many marks."""
 
 _TABLE = tables.snapshot
 _SNAP = tables.snapshot.c
@@ -95,10 +101,18 @@ async def save(db: AsyncConnection, snapshot: Snapshot, at: datetime) -> Saved:
     return Saved(SnapshotId(number), new=True)
 
 
-async def accept(db: AsyncConnection, number: SnapshotId, at: datetime) -> None:
+async def accept(
+    db: AsyncConnection, number: SnapshotId, at: datetime, moved: Collection[PersonId] | None = None
+) -> None:
     """Make a pending snapshot the current one of its school; the current one becomes past.
 
     Accepting the current one again changes nothing.
+
+    Args:
+        db: a writing transaction.
+        number: the pending snapshot.
+        at: now.
+        moved: everybody who has another place in it than in the current one; None where that is not known.
 
     Raises:
         UnknownSubject: there is no such snapshot.
@@ -121,6 +135,10 @@ async def accept(db: AsyncConnection, number: SnapshotId, at: datetime) -> None:
     now_current = _TABLE.update().where(_SNAP.id == number)
     await db.execute(now_current.values(state=SnapshotState.CURRENT.value, accepted_at=at))
     await facts_changed(db, [Uai(row.school)])
+    if moved is None or len(moved) > _FEW:
+        await mark(db, FactKind.SCHOOL, [row.school])
+    else:
+        await mark(db, FactKind.PERSON, moved)
 
 
 async def current(db: AsyncConnection, school: Uai) -> Snapshot | None:

@@ -8,8 +8,9 @@
     snapshot                         a school, whole, compressed
     facts                            one counter per school: did snapshot or decisions change?
     inbox_transaction, inbox_event   what the homeserver told us
-    guard_stream, guard_fact,        what we told the guard in the homeserver, and from what we worked it out;
-    guard_school, guard_outbox       what it has not confirmed yet
+    guard_stream, guard_fact,        what we told the guard in the homeserver, and what it has not confirmed yet;
+    guard_outbox
+    guard_school, guard_due          by what each school's facts were worked out, and whose moved since
     control_room, control_word       what the académies say to each other
     touched                          one counter per school: did anything change that a plan is made from? by trigger
     settled                          schools in which there was nothing to do, and at which counts
@@ -253,9 +254,17 @@ guard_school: Final = Table(
     "guard_school",
     metadata,
     Column("school", Text, primary_key=True),
+    Column("basis", Text, nullable=False),
+    Column("derived_at", Moment, nullable=False),
+)
+
+guard_due: Final = Table(
+    "guard_due",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("at", Moment, primary_key=True, index=True),
     Column("version", RowNumber, nullable=False),
-    Column("choices", Text, nullable=False),
-    Column("until", Moment),
 )
 
 guard_outbox: Final = Table(

@@ -19,6 +19,7 @@ from typing import Final
 from preau.errors import PlanStopped
 from preau.model.ids import Uai
 from preau.model.rooms import RoomKey
+from preau.policy.facts import moved
 from preau.policy.wanted import ACADEMY
 from preau.store import actual, journal, settled, snapshots
 from preau.store.engine import Transaction
@@ -210,7 +211,8 @@ async def _accept(context: Context, pending: Collection[Pending], actor: str, fi
     now = context.clock.now()
     async with context.store.writing() as db:
         for each in pending:
-            await snapshots.accept(db, each.id, now)
+            moved_ = moved(each.before, each.after) if each.before is not None else None
+            await snapshots.accept(db, each.id, now, moved_)
         await snapshots.forget_past(db, PAST_KEPT)
         entries = [
             Entry(actor, "accept_snapshot", each.after.school, {"snapshot": each.id, "plan": fingerprint})

@@ -1,9 +1,12 @@
 """The guard is told: what differs is queued, and sent in order until it is confirmed::
 
-    facts of some schools ─► those that differ from what was queued ─┐ one transaction,
-                                                                     ▼ one writer at a time
-    guard ◄─ confirmed? ◄─ oldest first ◄─────────────────────── outbox
+    marked as moved (`preau.store.due`) ─┐
+    schools never worked out, or by      ├─► facts ─► those that differ from what was queued ─┐ one transaction,
+    other settings or another program ───┘                 (the marks are lifted)             ▼ one writer at a time
+    guard ◄─ confirmed? ◄─ oldest first ◄────────────────────────────────────────────────── outbox
       └─ holds something else (it, or we, came from an older copy; another service pushed) ─► everything anew
+
+So a change costs the people it is about, whatever the size of their school.
 
 What takes something away must be pushed before the homeserver is asked to act on it, what gives before people enter:
 so flows push right after the decision and before they apply. A push that the guard refuses does not hold a plan up
@@ -20,22 +23,28 @@ import structlog
 
 from preau.errors import HomeserverError, HomeserverUnreachable, PreauError
 from preau.matrix.guard import Held
+from preau.model.facts import FactKind
 from preau.model.ids import Uai
 from preau.policy.wanted import ACADEMY
-from preau.store import decisions, people
+from preau.store import actual, due
 from preau.store import facts as counters
 from preau.store import facts_outbox as outbox
 from preau.store.bulk import chunks
+from preau.store.due import Mark
 from preau.store.engine import Transaction
-from preau.store.facts_outbox import Derived, Stream, Waiting
-from preau.sync.context import Context
-from preau.sync.facts import derive
+from preau.store.facts_outbox import Stream, Waiting
+from preau.sync.context import Academy, Context
+from preau.sync.facts import Asked, derive
+from preau.sync.marks import program
 from preau.sync.plan import Action, Plan
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _SCHOOLS_AT_ONCE: Final = 32
 """Schools in one transaction: enough to load those that share people once, few enough not to hold others up."""
+
+_MARKS_AT_ONCE: Final = 20_000
+"""Marks in one transaction: of many schools or of one, which is read anew for each."""
 
 _PUSHES_AT_ONCE: Final = 8
 
@@ -50,16 +59,25 @@ _AGREE_EVERY: Final = 10
 
 
 async def push_facts(context: Context, schools: Collection[Uai]) -> None:
-    """Tells the guard what changed of these schools' people, rooms and choices, and whatever still waits.
+    """Tells the guard what moved anywhere, and whatever still waits; first all about these schools, if it never was.
 
     Raises:
         HomeserverUnreachable: it stopped answering; what is queued is told later, by `preau serve` or the next push.
     """
-    for _ in range(_ROUNDS):
-        await _queue(context, schools)
-        if await _tell(context):
-            return
-    log.error("facts_not_kept", meaning="the guard goes on holding other facts than ours: is there another service?")
+    async with context.store.reading() as db:
+        whole = await _to_be_done_whole(db, context.academy)
+    await _push(context, [school for school in whole if school in schools])
+
+
+async def push_due(context: Context) -> None:
+    """The same, and all about every school, if it was worked out never, or by other settings or another program.
+
+    Raises:
+        HomeserverUnreachable: see `push_facts`.
+    """
+    async with context.store.reading() as db:
+        whole = await _to_be_done_whole(db, context.academy)
+    await _push(context, whole)
 
 
 async def push_new_rooms(context: Context, plan: Plan) -> None:
@@ -73,19 +91,8 @@ async def push_new_rooms(context: Context, plan: Plan) -> None:
         await push_facts(context, made)
 
 
-async def push_due(context: Context) -> None:
-    """Tells the guard of every school whose facts moved since they were last worked out, a date that came included.
-
-    Raises:
-        HomeserverUnreachable: see `push_facts`.
-    """
-    async with context.store.reading() as db:
-        due = await _due(db, context)
-    await push_facts(context, due)
-
-
 async def agree(context: Context) -> None:
-    """Looks whether the guard holds what it was told, and mends what a killed run left; costs more than a push.
+    """Looks whether the guard holds what it was told, and works one school out whole, in case a mark was forgotten.
 
     Raises:
         HomeserverUnreachable: see `push_facts`.
@@ -102,10 +109,9 @@ async def agree(context: Context) -> None:
             before = after
         if not _agreed(before, oldest, after, status.held):
             await _begin_reload(db, before, status.held)
-        persons = await people.schools_of(db, await outbox.people_untold(db))
-        lost = (await outbox.rooms_untold(db)).union(*persons.values())
-    await push_facts(context, lost)
-    await push_due(context)
+        longest_ago = await outbox.derived_longest_ago(db)
+        whole = {*await _to_be_done_whole(db, context.academy), *([] if longest_ago is None else [longest_ago])}
+    await _push(context, whole)
 
 
 def _agreed(before: Stream, oldest: tuple[Waiting, ...], after: Stream, held: Held) -> bool:
@@ -136,29 +142,67 @@ async def keep_telling(context: Context, sleep: Callable[[float], Awaitable[None
         await sleep(_EVERY)
 
 
-async def _queue(context: Context, schools: Collection[Uai]) -> None:
-    """Works these schools' facts out and queues what differs; during a reload, every school's."""
-    for chunk in chunks(sorted(schools), _SCHOOLS_AT_ONCE):
+async def _push(context: Context, whole: Collection[Uai]) -> None:
+    """Queues what moved, and all about these schools, and tells the guard."""
+    for _ in range(_ROUNDS):
+        if await _nobody_listens(context):
+            return
+        await _queue(context, whole)
+        if await _tell(context):
+            return
+    log.error("facts_not_kept", meaning="the guard goes on holding other facts than ours: is there another service?")
+
+
+async def _nobody_listens(context: Context) -> bool:
+    """Whether there is no guard, and was none before: then nothing is worked out for it.
+
+    It is not asked while nobody has an account, so that reading rosters needs no homeserver.
+    """
+    async with context.store.reading() as db:
+        if await outbox.stream(db) is not None or not await actual.has_accounts(db):
+            return False
+    return await context.homeserver.guard_status() is None
+
+
+async def _queue(context: Context, whole: Collection[Uai]) -> None:
+    """Works out what moved, and these schools, and queues what differs; during a reload, every school's."""
+    while await _queue_moved(context):
+        pass
+    for chunk in chunks(sorted(whole), _SCHOOLS_AT_ONCE):
         await _queue_some(context, chunk)
     while chunk := await _next_of_reload(context):
         await _queue_some(context, chunk)
 
 
-async def _queue_some(context: Context, schools: Collection[Uai]) -> None:
+async def _queue_moved(context: Context) -> bool:
+    """Some of what was marked as moved; whether there is more."""
+    async with context.store.reading() as db:
+        if not await due.due(db, context.clock.now(), 1):
+            return False  # nothing is written where nothing moved
     async with context.store.writing() as db:
         mine, at = await outbox.take_turn(db), context.clock.now()
-        versions = await counters.facts_versions(db)  # first: whatever moves meanwhile is worked out again
-        found = await derive(db, context.academy, schools, at)
-        await outbox.queue(db, mine, found, at)
-        rows = {
-            school: Derived(
-                versions.get(school, 0),
-                context.academy.choices_of(school).fingerprint,
-                await decisions.next_change(db, school, at),
-            )
-            for school in schools
-        }
-        await outbox.note_derived(db, rows)
+        marks = await due.due(db, at, _MARKS_AT_ONCE)  # first: whatever is marked again meanwhile stays marked
+        asked = Asked(
+            [Uai(school) for school in _marked(marks, FactKind.SCHOOL)],
+            _marked(marks, FactKind.PERSON),
+            _marked(marks, FactKind.ROOM),
+            at=at,
+        )
+        await outbox.queue(db, mine, await derive(db, context.academy, asked), at)
+        await due.lift(db, marks)
+    return len(marks) == _MARKS_AT_ONCE
+
+
+def _marked(marks: Collection[Mark], kind: FactKind) -> list[str]:
+    return sorted({mark.id for mark in marks if mark.kind is kind})
+
+
+async def _queue_some(context: Context, schools: Collection[Uai]) -> None:
+    """All about these schools."""
+    async with context.store.writing() as db:
+        mine, at = await outbox.take_turn(db), context.clock.now()
+        await outbox.queue(db, mine, await derive(db, context.academy, Asked(schools, at=at)), at)
+        await outbox.note_derived(db, {school: _basis(context.academy, school) for school in schools}, at)
 
 
 async def _next_of_reload(context: Context) -> list[Uai]:
@@ -170,29 +214,26 @@ async def _next_of_reload(context: Context) -> list[Uai]:
         mine = await outbox.stream(db)
         if mine is None or mine.reload_from is None:
             return []
-        if due := await _due(db, context):
-            return due[:_SCHOOLS_AT_ONCE]
+        if left := await _to_be_done_whole(db, context.academy):
+            return left[:_SCHOOLS_AT_ONCE]
         if mine.version == 0:
             return []
     async with context.store.writing() as db:
         mine = await outbox.take_turn(db)
-        if mine.reload_from is not None and not await _due(db, context):
+        if mine.reload_from is not None and not await _to_be_done_whole(db, context.academy):
             await outbox.end_reload(db, mine, context.clock.now())
     return []
 
 
-async def _due(db: Transaction, context: Context) -> list[Uai]:
-    """The schools whose facts moved since they were last worked out: three short queries over one row per school."""
-    derived, versions = await outbox.derived(db), await counters.facts_versions(db)
-    now, academy = context.clock.now(), context.academy
+async def _to_be_done_whole(db: Transaction, academy: Academy) -> list[Uai]:
+    """The schools never worked out, or by other settings or another program: two queries over one row per school."""
+    done, known = await outbox.derived(db), await counters.facts_versions(db)
+    return sorted(school for school in {ACADEMY, *known} if done.get(school) != _basis(academy, school))
 
-    def moved(school: Uai) -> bool:
-        known = derived.get(school)
-        if known is None or (known.until is not None and known.until <= now):
-            return True
-        return (known.version, known.choices) != (versions.get(school, 0), academy.choices_of(school).fingerprint)
 
-    return sorted(filter(moved, {ACADEMY, *versions}))
+def _basis(academy: Academy, school: Uai) -> str:
+    """What a school's facts follow from beside the store."""
+    return f"{program()[:32]} {academy.choices_of(school).fingerprint}"
 
 
 async def _tell(context: Context) -> bool:
