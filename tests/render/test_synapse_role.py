@@ -70,8 +70,9 @@ def test_every_variable_of_a_template_is_specified(template: Path) -> None:
     assert used - SPECS.keys() == {"ansible_managed"}
 
 
-def test_every_variable_is_used_by_some_template() -> None:
-    texts = "".join(template.read_text() for template in TEMPLATES)
+def test_every_variable_is_used_by_some_template_or_task() -> None:
+    used = [*TEMPLATES, *ROLE.glob("templates/host/*"), *ROLE.glob("tasks/*.yml"), ROLE / "vars/main.yml"]
+    texts = "".join(file.read_text() for file in used)
     assert [name for name in SPECS if not re.search(rf"\b{name}\b", texts)] == []
 
 
