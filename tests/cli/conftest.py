@@ -40,8 +40,9 @@ class Shell:
     folder: Path
     config: Path
 
-    def __call__(self, *words: object) -> Result:
-        return CliRunner().invoke(app, [str(word) for word in words], env={"PREAU_CONFIG": str(self.config)})
+    def __call__(self, *words: object, stdin: str | None = None) -> Result:
+        environment = {"PREAU_CONFIG": str(self.config)}
+        return CliRunner().invoke(app, [str(word) for word in words], input=stdin, env=environment)
 
     def json(self, *words: object) -> Any:
         return json.loads(self(*words, "--json").stdout)

@@ -29,6 +29,8 @@ def written(folder: Path, text: str) -> Path:
         ('as_token = "jeton-a"', "", "homeserver.as_token"),
         ("[store]", "[store]\ncolour = 1", "store.colour"),
         ("[store]", "[service]\nport = 70000\n[store]", "service.port"),
+        ("[store]", "[service]\ntls_certificate = '/etc/x.pem'\n[store]", "service: .*belong together"),
+        ("[store]", "[metrics]\nport = 0\n[store]", "metrics.port"),
         ("[store]", "[schools.0990001A]\npupil_accounts = true\n[store]", "check letter"),
         ("[store]", "[brakes]\nshare = 2\n[store]", "brakes.share"),
         ("[store]", "[store", "cannot be read"),
@@ -91,7 +93,7 @@ def test_the_documented_example_is_understood_and_shows_the_defaults(tmp_path: P
     example = page.split("```toml\n")[1].split("```")[0]
     shown = load(written(tmp_path, example))
     defaults = load(written(tmp_path, CONFIGURATION))
-    for section in ("service", "brakes", "federation", "school_defaults"):
+    for section in ("service", "metrics", "brakes", "federation", "school_defaults"):
         assert getattr(shown, section) == getattr(defaults, section)
     assert (shown.homeserver.bot, shown.homeserver.room_version) == (
         defaults.homeserver.bot,
