@@ -99,6 +99,15 @@ class Process:
             time.sleep(_POLL_SECONDS)
 
 
+def detached(command: Sequence[str], log: Path, env: Mapping[str, str]) -> Process:
+    """Starts a program that outlives us; all it prints is added to ``log``."""
+    with log.open("ab") as file, Path("/dev/null").open("rb") as nothing:
+        actions = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)]
+        actions += [(os.POSIX_SPAWN_DUP2, file.fileno(), number) for number in (1, 2)]
+        pid = os.posix_spawnp(command[0], command, {**os.environ, **env}, file_actions=actions, setsid=True)
+    return Process.of(pid)
+
+
 def _began(pid: int) -> str | None:
     """The start time of a process in the kernel's ticks; None for one that is gone, or dead and not yet buried."""
     try:

@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -25,7 +24,7 @@ from typing import Final, Self
 
 from tests.hosts import trust
 from tests.hosts.base_trees import ADMIN, CACHE, base_tree, locked
-from tests.hosts.commands import Process, run
+from tests.hosts.commands import Process, detached, run
 from tests.hosts.disks import Disk
 from tests.hosts.networks import Network, networks, outer_mtu
 
@@ -98,17 +97,9 @@ class Machine:
             f"--bind={pip_cache}:{trust.PIP_CACHE}",
             "--boot",
         ]
-        with (self.folder / "console.log").open("ab") as console:
-            started = subprocess.Popen(  # it outlives us where the network is kept; we end it by its number
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                start_new_session=True,
-                env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
-            )
-        (self.folder / "nspawn").write_text(str(Process.of(started.pid)))
-        self._wait_for_ssh(started)
+        nspawn = detached(command, self.folder / "console.log", {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
+        (self.folder / "nspawn").write_text(str(nspawn))
+        self._wait_for_ssh(nspawn)
 
     def running(self) -> bool:
         leader = self._leader()
@@ -248,10 +239,10 @@ class Machine:
     def _shared_archives(self) -> Path:
         return CACHE / "archives" / self.release
 
-    def _wait_for_ssh(self, started: subprocess.Popen[bytes]) -> None:
+    def _wait_for_ssh(self, nspawn: Process) -> None:
         deadline = time.monotonic() + _BOOT_SECONDS
         while not _greets(self.address, 22):
-            if started.poll() is not None or time.monotonic() > deadline:
+            if not nspawn.alive() or time.monotonic() > deadline:
                 console = (self.folder / "console.log").read_text(errors="replace")[-3000:]
                 raise TimeoutError(f"{self.name} does not answer on port 22; its console:\n{console}")
             time.sleep(_POLL_SECONDS)

@@ -1,0 +1,170 @@
+"""An académie on real hosts: the inventory that is shipped, put to the test hosts, with what only an operator knows.
+
+```text
+ inventories/NAME (as it is) ─┐
+ how to reach the hosts ──────┼─► NETWORK/inventories/NAME ─► bootstrap_secrets ─► check on bare hosts ─► site ─► …
+ settings of the tests ───────┘
+```
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from preau.demo.authority import Authority
+from tests.hosts.laboratory import Wish, add_aliases, reach, up
+from tests.hosts.machines import Machine
+from tests.hosts.networks import Network
+from tests.hosts.playbooks import CHECKOUT, Played, play
+
+PUBLIC: Final = ("", "matrix.", "chat.", "portail.")  # what stands before the server name in public names
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be put up: which of the shipped inventories, on which Debian."""
+
+    name: str
+    inventory: str
+    release: str
+    without: frozenset[str] = frozenset()  # hosts of the inventory that are left out, by the first part of their name
+    disks: Mapping[str, str] = field(default_factory=dict)  # group → size of its hosts' disks, for power cuts
+    shipped_for: str = "nord"  # the académie that the inventory describes; its name is replaced by ours
+
+    @property
+    def server(self) -> str:
+        return f"{self.name}.example"
+
+    @property
+    def source(self) -> Path:
+        return CHECKOUT / "inventories" / self.inventory
+
+    def hosts_file(self) -> dict[str, Any]:
+        """The shipped list of hosts, for our académie and without those left out."""
+        tree: dict[str, Any] = yaml.safe_load(self.ours((self.source / "hosts.yml").read_text()))
+        for content in tree["all"]["children"].values():
+            kept = {host: told for host, told in content["hosts"].items() if host.partition(".")[0] not in self.without}
+            content["hosts"] = kept
+        return tree
+
+    def ours(self, text: str) -> str:
+        """A shipped text with the two académies' names exchanged, if it was written for the other one."""
+        exchanged = {self.shipped_for: self.name, self.name: self.shipped_for}
+        return re.sub(
+            rf"\b(?:{self.shipped_for}|{self.name})\b|(?<=academie_)\w+", lambda found: exchanged[found[0]], text
+        )
+
+    def groups(self) -> dict[str, list[str]]:
+        """By group, the hosts in it."""
+        return {group: list(content["hosts"]) for group, content in self.hosts_file()["all"]["children"].items()}
+
+    def disk_of(self, host: str) -> str | None:
+        groups = self.groups()
+        return next((size for group, size in self.disks.items() if host in groups[group]), None)
+
+    def hosts(self) -> list[str]:
+        """Those of this académie."""
+        return self.groups()[f"academie_{self.name}"]
+
+    def one(self, group: str) -> str:
+        """The first host of a group."""
+        return self.groups()[group][0]
+
+
+class Academy:
+    """One académie on its hosts. Nothing is deployed before `play` is called."""
+
+    def __init__(self, plan: Plan, network: Network, machines: Iterable[Machine], authority: Authority) -> None:
+        self.plan = plan
+        self.network = network
+        self.machines = {machine.name: machine for machine in machines}
+        self.authority = authority
+        self.inventory = network.folder / "inventories" / plan.name
+        self.logs = network.folder / "logs"
+        self.logs.mkdir(exist_ok=True)
+        self._once: dict[str, Played] = {}
+
+    @property
+    def server(self) -> str:
+        return self.plan.server
+
+    def host(self, group: str) -> Machine:
+        """The first host of a group, such as `homeserver`."""
+        return self.machines[self.plan.one(group)]
+
+    @property
+    def proxy_address(self) -> str:
+        return self.host("proxy").address
+
+    def play(self, playbook: str, *options: str, seconds: float = 2400) -> Played:
+        """Runs one of the playbooks against this académie."""
+        number = len(list(self.logs.iterdir()))
+        log = self.logs / f"{number:02}-{self.plan.name}-{playbook}.txt"
+        return play(self.inventory, playbook, *options, log=log, seconds=seconds)
+
+    def checked_bare(self) -> Played:
+        """Check mode before anything was ever deployed here; the first call runs it."""
+        if "bare" not in self._once:
+            self._once["bare"] = self.play("site", "--check", "--diff")
+        return self._once["bare"]
+
+    def up(self) -> Played:
+        """Deployed; the first call does it, and a failure stays one.
+
+        Raises:
+            AssertionError: the playbook failed.
+        """
+        if "up" not in self._once:
+            self.checked_bare()
+            self._once["up"] = self.play("site")
+        return self._once["up"].expect_success()
+
+    def preau(self, *arguments: str, stdin: str = "", seconds: float = 300) -> str:
+        """Runs the product's own command on the service's host, as its operator does."""
+        return self.host("service").run("preau", *arguments, stdin=stdin, seconds=seconds)
+
+    def write_inventory(self, settings: Mapping[str, Any]) -> None:
+        """The shipped inventory with the settings and the secrets of this try."""
+        self.inventory.mkdir(parents=True)
+        (self.inventory / "hosts.yml").write_text(yaml.safe_dump(self.plan.hosts_file()))
+        (self.inventory / "reach.json").write_text(reach(self.network, list(self.machines.values())))
+        folder = self.inventory / "group_vars" / f"academie_{self.plan.name}"
+        folder.mkdir(parents=True)
+        for shipped in (self.plan.source / "group_vars" / f"academie_{self.plan.shipped_for}").iterdir():
+            if shipped.name != "vault.yml":  # a shipped one holds nothing but placeholders
+                (folder / shipped.name).write_text(self.plan.ours(shipped.read_text()))
+        (folder / "zz_tests.yml").write_text(json.dumps({**self._public_certificate(), **settings}, indent=2))
+        self.play("bootstrap_secrets", "-e", "bootstrap_secrets_in_clear=true").expect_success()
+
+    def _public_certificate(self) -> dict[str, str]:
+        names = tuple(f"{prefix}{self.server}" for prefix in PUBLIC)
+        issued = self.authority.issue(self.plan.name, hosts=names)
+        return {
+            "web_tls_source": "files",
+            "web_tls_certificate": str(issued.certificate),
+            "web_tls_private_key": str(issued.key),
+        }
+
+
+def raise_academy(plan: Plan, network: Network, authority: Authority) -> Academy:
+    """Bare hosts for a plan, which trust the test's authority as real ones trust those of the world."""
+    machines = up(network, [Wish(host, plan.release, plan.disk_of(host)) for host in plan.hosts()])
+    add_aliases(network, {f"{prefix}{plan.server}": plan.one("proxy") for prefix in PUBLIC})
+    for machine in machines:
+        trust_authority(machine, authority)
+    return Academy(plan, network, machines, authority)
+
+
+def trust_authority(machine: Machine, authority: Authority) -> None:
+    """Installs the test's public authority on a host, as part of its system."""
+    target = machine.root / "usr/local/share/ca-certificates/public-authority.crt"
+    shutil.copy(authority.certificate, target)
+    machine.run("update-ca-certificates")

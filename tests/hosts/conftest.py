@@ -1,0 +1,101 @@
+"""Deployments that serve several tests. Only `make test-hosts` collects this folder: it needs root, and its time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+import aiohttp
+import pytest
+
+from preau.demo.authority import Authority
+from tests.hosts import laboratory
+from tests.hosts.academies import Academy, Plan, raise_academy
+from tests.hosts.networks import Network
+from tests.hosts.people import outside
+from tests.hosts.schools import School, activate, import_rosters, invented
+from tests.hosts.settings import NORD, SUD, settings
+
+WANTED: Final = "PREAU_TEST_HOSTS" in os.environ
+if not WANTED:
+    collect_ignore_glob = ["test_*.py"]
+
+# As an operator lives it: the hosts, what is put on them, the people, those who mean harm, accidents.
+_ORDER: Final = ("test_machines", "test_installation", "test_conversation", "test_attack_surface", "test_faults")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order above, and time enough: one test may put up a whole académie."""
+    ours = [item for item in items if item.path.parent.name == "hosts"]
+    for item in ours:
+        item.add_marker(pytest.mark.timeout(3000))
+    ours.sort(key=lambda item: _ORDER.index(item.path.stem) if item.path.stem in _ORDER else len(_ORDER))
+    items[:] = [item for item in items if item not in ours] + ours
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[Network]:
+    """The hosts' own network; without root or Debian's programs, everything here is left out with the reason."""
+    reason = laboratory.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with laboratory.laboratory("tests") as network:
+        yield network
+
+
+@pytest.fixture(scope="session")
+def authority(network: Network) -> Authority:
+    """Whom the whole world of these tests trusts for public certificates."""
+    return Authority(network.folder / "authority")
+
+
+def _bare(plan: Plan, network: Network, authority: Authority) -> Academy:
+    academy = raise_academy(plan, network, authority)
+    academy.write_inventory(settings(plan))
+    return academy
+
+
+@pytest.fixture(scope="session")
+def nord(network: Network, authority: Authority) -> Academy:
+    """One machine, Debian 12, and one for its backups; `up()` deploys."""
+    return _bare(NORD, network, authority)
+
+
+@pytest.fixture(scope="session")
+def sud(network: Network, authority: Authority) -> Academy:
+    """Database, homeserver, worker, proxy and service apart, Debian 13; `up()` deploys."""
+    return _bare(SUD, network, authority)
+
+
+@pytest.fixture(scope="session")
+def academies(nord: Academy, sud: Academy) -> tuple[Academy, Academy]:
+    """Both, up."""
+    nord.up()
+    sud.up()
+    return nord, sud
+
+
+@pytest.fixture(scope="session", params=["nord", "sud"])
+def academy(request: pytest.FixtureRequest) -> Academy:
+    """Each of both in turn."""
+    found: Academy = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+async def internet(network: Network, authority: Authority) -> AsyncIterator[aiohttp.ClientSession]:
+    """Where families are: outside, with a client that finds the public names and believes valid certificates only."""
+    async with outside(lambda: laboratory.names(network), authority.certificate) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def schools(academies: tuple[Academy, Academy]) -> dict[str, School]:
+    """By académie: a school whose rosters were imported there, and people of it with accounts."""
+    found = {}
+    for number, academy in enumerate(academies, start=1):
+        demo = invented(number)
+        import_rosters(academy, demo)
+        found[academy.plan.name] = activate(academy, demo)
+    return found

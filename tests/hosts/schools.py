@@ -1,0 +1,67 @@
+"""A school on a deployed académie: its rosters imported there by the command, some of its people with accounts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from preau.demo.academy import EXPORTED
+from preau.demo.cast import invent_school, invented_uai
+from preau.demo.parts import Part, cast
+from preau.demo.rosters import write_rosters
+from preau.demo.school import DemoSchool
+from tests.hosts.academies import Academy
+
+PUPILS: Final = 40
+PARTS: Final = (Part.PRINCIPAL, Part.HEAD_TEACHER, Part.PARENT_OF_TWO)
+_INCOMING: Final = "var/lib/preau/service/incoming"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a person was given."""
+
+    user: str
+    name: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """One school and the people of it who have accounts."""
+
+    demo: DemoSchool
+    people: Mapping[Part, Login]
+
+
+def invented(number: int) -> DemoSchool:
+    """The same school in every run."""
+    return invent_school(number, invented_uai(number), f"Collège d’Essai n° {number}", pupils=PUPILS)
+
+
+def import_rosters(academy: Academy, demo: DemoSchool) -> dict[str, object]:
+    """Copies the ministry's files onto the service's host and imports them; returns what the command said."""
+    host = academy.host("service")
+    folder = host.root / _INCOMING / demo.uai
+    files = write_rosters(demo, folder, taken_at=EXPORTED)
+    host.shell(f"chown -R preau:preau /{_INCOMING}/{demo.uai}")
+    inside = [str(Path("/") / file.relative_to(host.root)) for file in files]
+    said: dict[str, object] = json.loads(academy.preau("roster", "import", "--json", *inside))
+    return said
+
+
+def activate(academy: Academy, demo: DemoSchool) -> School:
+    """Gives the people of `PARTS` their accounts, each with a password of their own."""
+    players = cast(demo).players
+    people = {}
+    for part in PARTS:
+        key = next(key for key, played in players.items() if played is part)
+        password = secrets.token_urlsafe(16)
+        said = academy.preau("activate", "--json", "--password-stdin", str(key), stdin=password + "\n")
+        row = json.loads(said)["people"][0]
+        people[part] = Login(row["user_id"], row["name"], password)
+    return School(demo, people)

@@ -1,0 +1,74 @@
+"""A roster is imported, people get accounts and talk, all through the public doors."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from preau.demo.parts import Part
+from tests.hosts.academies import Academy
+from tests.hosts.people import Refused, Someone
+from tests.hosts.schools import School, import_rosters
+
+KINDS = "fr.preau.room"  # the field of a managed room's creation that says which room it is
+
+
+async def logged_in(internet: aiohttp.ClientSession, academy: Academy, school: School, part: Part) -> Someone:
+    login = school.people[part]
+    return await Someone.log_in(internet, academy.server, login.user, login.password)
+
+
+async def room_of(someone: Someone, kind: str) -> str:
+    """The room of that kind that somebody is in."""
+    for room in sorted(await someone.joined()):
+        created = await someone.state(room, "m.room.create")
+        if created.get(KINDS, "").startswith(f"{kind}/"):
+            return room
+    raise AssertionError(f"{someone.user} is in no room {kind}")
+
+
+def test_the_same_roster_again_brings_nothing_new(academy: Academy, schools: dict[str, School]) -> None:
+    said = import_rosters(academy, schools[academy.plan.name].demo)
+    assert said["imported"] is True
+    assert said["new"] is False
+
+
+async def test_a_guardian_and_a_teacher_talk_through_nginx(
+    academy: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
+) -> None:
+    school = schools[academy.plan.name]
+    guardian = await logged_in(internet, academy, school, Part.PARENT_OF_TWO)
+    teacher = await logged_in(internet, academy, school, Part.HEAD_TEACHER)
+    room = await room_of(teacher, "division_parents_staff")
+    assert room in await guardian.joined()
+    for speaker, listener, text in (
+        (guardian, teacher, "Bonjour, mon enfant sera absent jeudi."),
+        (teacher, guardian, "C’est noté, bon rétablissement."),
+    ):
+        await speaker.say(room, text)
+        await listener.hears(room, text)
+
+
+async def test_direction_announces_and_a_guardian_reads_but_may_not_write(
+    academy: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
+) -> None:
+    school = schools[academy.plan.name]
+    principal = await logged_in(internet, academy, school, Part.PRINCIPAL)
+    guardian = await logged_in(internet, academy, school, Part.PARENT_OF_TWO)
+    room = await room_of(principal, "announce_school")
+    await principal.say(room, "La cantine est fermée vendredi.")
+    await guardian.hears(room, "La cantine est fermée vendredi.")
+    with pytest.raises(Refused) as refused:
+        await guardian.say(room, "Pourquoi ?")
+    assert refused.value.status == 403
+
+
+async def test_an_academy_reads_the_keys_of_the_other_over_the_federation(
+    academies: tuple[Academy, Academy], internet: aiohttp.ClientSession
+) -> None:
+    for ours, theirs in (academies, academies[::-1]):
+        async with internet.get(f"https://{theirs.server}/.well-known/matrix/server") as answer:
+            assert (await answer.json(content_type=None))["m.server"].startswith(f"matrix.{theirs.server}")
+        async with internet.get(f"https://matrix.{ours.server}/_matrix/key/v2/query/{theirs.server}") as answer:
+            keys = (await answer.json(content_type=None))["server_keys"]
+        assert [key["server_name"] for key in keys] == [theirs.server]

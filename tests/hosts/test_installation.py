@@ -1,0 +1,43 @@
+"""What is shipped brings a bare host up, in the order in which an operator works."""
+
+from __future__ import annotations
+
+from tests.hosts.academies import Academy
+from tests.hosts.results import record
+
+
+def test_check_mode_on_bare_hosts_says_what_would_be_done(academy: Academy) -> None:
+    played = academy.checked_bare().expect_success()
+    assert all(played.changed[host] > 0 for host in academy.machines)
+
+
+def test_site_brings_the_academy_up(academy: Academy) -> None:
+    played = academy.up()
+    record("site", academy=academy.plan.name, hosts=len(academy.machines), seconds=round(played.seconds))
+
+
+def test_a_second_run_changes_nothing(academy: Academy) -> None:
+    academy.up()
+    played = academy.play("site").expect_success()
+    assert played.changed_tasks == []
+    record("site again", academy=academy.plan.name, hosts=len(academy.machines), seconds=round(played.seconds))
+
+
+def test_check_mode_on_the_running_academy_shows_no_difference(academy: Academy) -> None:
+    academy.up()
+    played = academy.play("site", "--check", "--diff").expect_success()
+    assert played.changed_tasks == []
+    assert not played.shows_diff
+
+
+def test_selfcheck_is_green(academies: tuple[Academy, Academy], academy: Academy) -> None:
+    academy.play("selfcheck").expect_success()
+
+
+def test_no_unit_of_any_host_has_failed(academies: tuple[Academy, Academy], academy: Academy) -> None:
+    failed = {
+        name: units
+        for name, machine in academy.machines.items()
+        if (units := machine.run("systemctl", "--failed", "--plain", "--no-legend").strip())
+    }
+    assert failed == {}
