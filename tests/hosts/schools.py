@@ -14,7 +14,9 @@ from preau.demo.cast import invent_school, invented_uai
 from preau.demo.parts import Part, cast
 from preau.demo.rosters import write_rosters
 from preau.demo.school import DemoSchool
+from preau.sync.rooms import KEY_FIELD
 from tests.hosts.academies import Academy
+from tests.hosts.people import Someone
 
 PUPILS: Final = 40
 PARTS: Final = (Part.PRINCIPAL, Part.HEAD_TEACHER, Part.PARENT_OF_TWO)
@@ -52,6 +54,19 @@ def import_rosters(academy: Academy, demo: DemoSchool) -> dict[str, object]:
     inside = [str(Path("/") / file.relative_to(host.root)) for file in files]
     said: dict[str, object] = json.loads(academy.preau("roster", "import", "--json", *inside))
     return said
+
+
+async def in_room(someone: Someone, kind: str) -> str:
+    """The room of a kind that somebody is in.
+
+    Raises:
+        LookupError: they are in none.
+    """
+    for room in sorted(await someone.joined()):
+        created = await someone.state(room, "m.room.create")
+        if created.get(KEY_FIELD, "").startswith(f"{kind}/"):
+            return room
+    raise LookupError(f"{someone.user} is in no room {kind}")
 
 
 def activate(academy: Academy, demo: DemoSchool) -> School:

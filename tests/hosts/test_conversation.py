@@ -8,23 +8,12 @@ import pytest
 from preau.demo.parts import Part
 from tests.hosts.academies import Academy
 from tests.hosts.people import Refused, Someone
-from tests.hosts.schools import School, import_rosters
-
-KINDS = "fr.preau.room"  # the field of a managed room's creation that says which room it is
+from tests.hosts.schools import School, import_rosters, in_room
 
 
 async def logged_in(internet: aiohttp.ClientSession, academy: Academy, school: School, part: Part) -> Someone:
     login = school.people[part]
     return await Someone.log_in(internet, academy.server, login.user, login.password)
-
-
-async def room_of(someone: Someone, kind: str) -> str:
-    """The room of that kind that somebody is in."""
-    for room in sorted(await someone.joined()):
-        created = await someone.state(room, "m.room.create")
-        if created.get(KINDS, "").startswith(f"{kind}/"):
-            return room
-    raise AssertionError(f"{someone.user} is in no room {kind}")
 
 
 def test_the_same_roster_again_brings_nothing_new(academy: Academy, schools: dict[str, School]) -> None:
@@ -39,7 +28,7 @@ async def test_a_guardian_and_a_teacher_talk_through_nginx(
     school = schools[academy.plan.name]
     guardian = await logged_in(internet, academy, school, Part.PARENT_OF_TWO)
     teacher = await logged_in(internet, academy, school, Part.HEAD_TEACHER)
-    room = await room_of(teacher, "division_parents_staff")
+    room = await in_room(teacher, "division_parents_staff")
     assert room in await guardian.joined()
     for speaker, listener, text in (
         (guardian, teacher, "Bonjour, mon enfant sera absent jeudi."),
@@ -55,7 +44,7 @@ async def test_direction_announces_and_a_guardian_reads_but_may_not_write(
     school = schools[academy.plan.name]
     principal = await logged_in(internet, academy, school, Part.PRINCIPAL)
     guardian = await logged_in(internet, academy, school, Part.PARENT_OF_TWO)
-    room = await room_of(principal, "announce_school")
+    room = await in_room(principal, "announce_school")
     await principal.say(room, "La cantine est fermée vendredi.")
     await guardian.hears(room, "La cantine est fermée vendredi.")
     with pytest.raises(Refused) as refused:
