@@ -22,17 +22,21 @@ install_postgresql() {
 clamd_present() { [[ -x /usr/sbin/clamd ]]; }
 
 install_clamd() {
-    local policy=/usr/sbin/policy-rc.d ours=false status=0
-    if [[ ! -e $policy ]]; then
-        ours=true
-        printf '#!/bin/sh\nexit 101\n' >"$policy"
-        chmod +x "$policy"
-    fi
-    apt_install clamav-daemon || status=$?
-    if $ours; then rm -f "$policy"; fi
+    local status=0
+    install_asleep clamav-daemon || status=$?
     if command -v systemctl >/dev/null; then
         systemctl disable --quiet clamav-daemon.service clamav-daemon.socket clamav-freshclam.service 2>/dev/null || true
     fi
+    return "$status"
+}
+
+# The proxy, which the tests start by hand with settings of their own. Debian's package would start it with its own page.
+nginx_present() { [[ -x /usr/sbin/nginx ]]; }
+
+install_nginx() {
+    local status=0
+    install_asleep nginx || status=$?
+    if command -v systemctl >/dev/null; then systemctl disable --quiet nginx.service 2>/dev/null || true; fi
     return "$status"
 }
 
@@ -40,6 +44,19 @@ install_clamd() {
 # and, unlike `redis-server`, starts no service.
 redis_present() { command -v redis-server redis-check-rdb >/dev/null; }
 install_redis() { apt_install redis-tools; }
+
+# Installs packages whose services are not to start.
+install_asleep() {
+    local policy=/usr/sbin/policy-rc.d ours=false status=0
+    if [[ ! -e $policy ]]; then
+        ours=true
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+    fi
+    apt_install "$@" || status=$?
+    if $ours; then rm -f "$policy"; fi
+    return "$status"
+}
 
 apt_install() {
     export DEBIAN_FRONTEND=noninteractive
@@ -65,4 +82,5 @@ need() {
 
 need postgresql postgresql
 need clamd clamav-daemon
+need nginx nginx
 need redis redis-tools
