@@ -7,6 +7,7 @@
     keep ─────► restic: forget what is older than what is kept                      (the host of the repository)
     verify ───► pgBackRest and restic read back what lies in the repository         (the host that orders backups)
     compare ──► figures of a restored cluster against a manifest                    (wherever it was restored)
+    restore-files ──► the first snapshot after a moment, back to its place          (wherever it is needed)
     metrics ──► the outcomes as a file for the node exporter                        (after every job, as root)
 
 Every command but `compare` leaves a file of JSON under the status folder, whether it went well or not: the age of the
@@ -164,11 +165,17 @@ def compare(settings: Settings, arguments: argparse.Namespace) -> Json:
     return {"manifest": noted["restore_point"], "compared": len(rows), "figures": found}
 
 
+# What only ever grows: also where more was replayed, it is not behind what was noted.
+GROWING = frozenset({"synapse.schema", "synapse.last_event"})
+
+
 def _fits(row: Mapping[str, str], *, later: bool) -> bool:
     low, high, found = row["low"], row["high"], row["found"]
-    if not (low + high + found).isdigit():
-        return found in {low, high} or (later and found != "missing")
-    return later or int(low) <= int(found) <= int(high) or int(high) <= int(found) <= int(low)
+    if later:
+        return found != "missing" and (row["figure"] not in GROWING or int(found or 0) >= int(low or 0))
+    if not (low.isdigit() and high.isdigit() and found.isdigit()):
+        return found in {low, high}
+    return int(low) <= int(found) <= int(high) or int(high) <= int(found) <= int(low)
 
 
 # --- Files ---------------------------------------------------------------------------------------------------------
@@ -214,38 +221,47 @@ def files(settings: Settings, _arguments: argparse.Namespace) -> Json:
         raise BackupFailed("none of the paths to save exists: " + " ".join(settings.paths))
     excludes = [f"--exclude={pattern}" for pattern in settings.excludes]
     restic(settings, "backup", "--host", settings.name, "--tag", "preau", *excludes, *present, accept=(0, 3))
-    last = latest(settings)
+    last = snapshot_for(settings, settings.name, "")
     size = json.loads(restic(settings, "stats", "--mode", "restore-size", last["short_id"]))
     counts = {"files": size["total_file_count"], "size": size["total_size"]}
     return {"snapshot": last["short_id"], "at": last["time"], **counts}
 
 
-def latest(settings: Settings) -> Json:
-    """The newest snapshot of this host.
+def snapshot_for(settings: Settings, host: str, at: str) -> Json:
+    """The snapshot of a host's files to restore beside a database of a moment: the first one after it, else the newest.
+
+    Media that the database does not know harms nobody; media that it knows and that is missing is a hole in a room.
 
     Raises:
         BackupFailed: if there is none.
     """
-    found = json.loads(restic(settings, "snapshots", "--host", settings.name, "--tag", "preau") or "[]")
+    found = json.loads(restic(settings, "snapshots", "--host", host, "--tag", "preau") or "[]")
     if not found:
-        raise BackupFailed(f"the repository holds no files of {settings.name}")
-    newest: Json = max(found, key=lambda snapshot: moment(snapshot["time"]))
-    return newest
-
-
-def snapshot_for(settings: Settings, arguments: argparse.Namespace) -> Json:
-    """The snapshot of files to restore beside a database of a moment: the first one after it, else the newest.
-
-    Media that the database does not know harms nobody; media that it knows and that is missing is a hole in a room.
-    """
-    found = json.loads(restic(settings, "snapshots", "--host", arguments.host, "--tag", "preau") or "[]")
-    if not found:
-        raise BackupFailed(f"the repository holds no files of {arguments.host}")
+        raise BackupFailed(f"the repository holds no files of {host}")
     ordered = sorted(found, key=lambda snapshot: moment(snapshot["time"]))
-    if arguments.at:
-        wanted = moment(arguments.at)
-        ordered = [snapshot for snapshot in ordered if moment(snapshot["time"]) >= wanted][:1] or ordered
-    return {"snapshot": ordered[-1]["short_id"], "at": ordered[-1]["time"]}
+    later = [snapshot for snapshot in ordered if at and moment(snapshot["time"]) >= moment(at)]
+    chosen: Json = (later[:1] or ordered[-1:])[0]
+    return chosen
+
+
+def restore_files(settings: Settings, arguments: argparse.Namespace) -> Json:
+    """Bring paths of a host back from the repository, below a folder (`/`: to where they were)."""
+    began = time.time()
+    chosen = snapshot_for(settings, arguments.host, arguments.at)
+    held = [path for path in arguments.paths if any(_within(path, saved) for saved in chosen["paths"])]
+    includes = [f"--include={path}" for path in held]
+    if held:
+        restic(settings, "restore", chosen["short_id"], "--target", arguments.into, *includes)
+    return {
+        "snapshot": chosen["short_id"],
+        "at": chosen["time"],
+        "restored": held,
+        "seconds": round(time.time() - began, 1),
+    }
+
+
+def _within(path: str, saved: str) -> bool:
+    return path == saved or path.startswith(saved.rstrip("/") + "/")
 
 
 def moment(text: str) -> datetime:
@@ -378,7 +394,7 @@ QUESTIONS: dict[str, Callable[[Settings, argparse.Namespace], Json]] = {
     "compare": compare,
     "metrics": metrics,
     "repository": repository,
-    "snapshot-for": snapshot_for,
+    "restore-files": restore_files,
 }
 
 
@@ -393,9 +409,11 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     comparing = commands.add_parser("compare")
     comparing.add_argument("manifest")
     comparing.add_argument("--later", action="store_true", help="the cluster was restored beyond the manifest's point")
-    asking = commands.add_parser("snapshot-for")
-    asking.add_argument("host")
-    asking.add_argument("--at", default="", help="the moment that the database was restored to")
+    restoring = commands.add_parser("restore-files")
+    restoring.add_argument("host", help="whose files")
+    restoring.add_argument("paths", nargs="+")
+    restoring.add_argument("--into", default="/")
+    restoring.add_argument("--at", default="", help="the moment that the database was restored to")
     return parser.parse_args(words)
 
 
