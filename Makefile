@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: help demo test test-matrix check lint types layers bench clean
+.PHONY: help demo test test-matrix test-hosts check lint types layers bench clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,10 @@ test: $(VENV)/.dev ## The checks and the whole suite; installs what it needs whe
 test-matrix: $(VENV)/.dev ## Everybody tries everything with everybody, on every path: minutes
 	@bash tests/needs.sh
 	@PREAU_MATRIX=whole $(BIN)/python -m pytest tests/everything tests/guard/test_fuzz.py tests/guard/test_laws.py $(ARGS)
+
+test-hosts: $(VENV)/.dev ## Puts académies up on real systemd hosts and breaks them; root, Debian
+	@bash tests/needs-hosts.sh
+	@PREAU_TEST_HOSTS=1 $(BIN)/python -m pytest tests/hosts $(ARGS)
 
 bench: $(VENV)/.dev ## Measures the budgets of the design and writes docs/benchmarks.md
 	@bash tests/needs.sh
