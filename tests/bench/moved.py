@@ -16,6 +16,7 @@ from preau.model.people import GuardianLevel
 from preau.policy.levels import levels
 from preau.sync import planning
 from preau.sync.importer import import_rosters
+from preau.sync.push import push_due
 from tests.bench.academy import ACTOR, EVERYBODY, MINT, SCHOOL, academy, people_in, prepared, rosters, school
 from tests.bench.measure import Row, Span, in_fresh_process, insist, timed
 from tests.bench.standin import standing_in
@@ -26,6 +27,7 @@ class _Move:
     people: int
     steps: int
     calls: int
+    facts: int
     imported: Span
     planned: Span
     applied: Span
@@ -38,15 +40,16 @@ def run(folder: Path) -> Iterable[Row]:
         in_fresh_process(_prepare, folder, pupils)
         moves.append(in_fresh_process(_move, folder, pupils))
     few, many = moves
-    same = (few.steps, few.calls) == (many.steps, many.calls)
+    same = (few.steps, few.calls, few.facts) == (many.steps, many.calls, many.facts)
     insist(same, f"one pupil's move costs {few.steps} steps in a school and {many.steps} among all")
     for move in moves:
         yield Row(
             f"{move.people:,} people: one pupil moved",
             "cost of one pupil",
-            f"{move.steps} steps, {move.calls} homeserver calls; import {move.imported.wall:.1f} s, "
-            f"plan {move.planned.wall:.1f} s, apply {move.applied.wall:.2f} s",
-            "pupil and two guardians change division in one level; apply against a server that grants everything",
+            f"{move.steps} steps, {move.calls} homeserver calls, {move.facts} facts for the guard; "
+            f"import {move.imported}, plan {move.planned}, apply {move.applied}",
+            "pupil and two guardians change division in one level; apply against a server that grants everything "
+            "and whose guard knows everybody",
         )
 
 
@@ -63,6 +66,8 @@ def _move(folder: Path, pupils: int) -> _Move:
 
 async def _measured(database: Path, paths: list[Path]) -> _Move:
     async with standing_in() as homeserver, academy(database, url=homeserver.url) as context:
+        await push_due(context)
+        known, homeserver.calls = homeserver.facts, 0
         with timed() as imported:
             await import_rosters(context, paths, mint=MINT, actor=ACTOR)
         with timed() as planning_:
@@ -73,7 +78,8 @@ async def _measured(database: Path, paths: list[Path]) -> _Move:
         left = (await planning.plan(context)).plan.steps
         insist(not left, f"{len(left)} steps are left after the pupil was moved")
         people = await people_in(context)
-    return _Move(people, applied.done, homeserver.calls, imported, planning_, applying)
+        facts = homeserver.facts - known
+    return _Move(people, applied.done, homeserver.calls, facts, imported, planning_, applying)
 
 
 def _with_one_moved(found: DemoSchool) -> DemoSchool:

@@ -28,7 +28,7 @@ from preau.sync import visits
 from preau.sync.again import FIRST, MOST, Again
 from preau.sync.context import Academy, Context
 from preau.sync.control import publish
-from preau.sync.facts import derive
+from preau.sync.facts import Asked, derive
 from tests.builders import NOON, NORTH
 
 NORD, SUD, EST = ServerName("nord.example"), ServerName("sud.example"), ServerName("est.example")
@@ -112,7 +112,7 @@ async def test_the_guard_is_told_whom_rooms_admit_what_is_open_and_who_is_vouche
     theirs: Content = {"kind": "inter_academy", "functions": {NORD: ["teacher", "pupil"]}, "visitors": {}, "via": []}
     await heard(context, StateKey(SHARED, "!ailleurs"), theirs)
     async with context.store.reading() as db:
-        found = await derive(db, context.academy, [NORTH, ACADEMY], NOON)
+        found = await derive(db, context.academy, Asked([NORTH, ACADEMY], at=NOON))
     expected: list[Fact] = [
         RoomFacts(ROOM, RoomKind.INTER_ACADEMY, NORTH, "Maths", {SUD: VISITING[RoomKind.INTER_ACADEMY]}),
         SharedRoomFacts(RoomId("!ailleurs"), SUD, frozenset({Function.TEACHER})),

@@ -43,7 +43,7 @@ class Post:
     heads: frozenset[DivisionCode]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Snapshot:
     """A school as its rosters describe it at one moment. Tuples are sorted, so that equal schools compare equal."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from preau.errors import StoreError
 from preau.model.ids import DivisionCode, GroupCode, PersonId, Uai
@@ -24,6 +25,9 @@ from preau.store.canonical import canonical_json
 T = TypeVar("T")
 
 _FORM: Final = 1
+
+_HELD: Final[WeakValueDictionary[str, Snapshot]] = WeakValueDictionary()
+"""Snapshots that are in use, by digest: a plan and what follows from it read a large school once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,15 @@ def encode(snapshot: Snapshot) -> Packed:
 
 
 def decode(packed: Packed) -> Snapshot:
-    """The snapshot back from its bytes.
+    """The snapshot back from its bytes; the very one that somebody still holds, since it cannot change.
 
     Raises:
         StoreError: the bytes are damaged, or of a form that this version does not know.
     """
-    return _decoded(packed, _read)
+    if (held := _HELD.get(packed.digest)) is not None:
+        return held
+    snapshot = _HELD[packed.digest] = _decoded(packed, _read)
+    return snapshot
 
 
 def decode_sources(packed: Packed) -> tuple[SourceFile, ...]:
