@@ -35,6 +35,17 @@ def test_where_all_is_well_nothing_is_advised() -> None:
     assert "worker1 decides by version 7" in said
 
 
+@pytest.mark.parametrize("told", [None, Told("ours", 0, 0, None, {})])
+def test_a_new_service_that_has_told_nothing_agrees_with_a_new_guard(told: Told | None) -> None:
+    new = replace(GUARD, held=Held("", 0), facts={}, processes=())
+    assert wrong(replace(WELL, guard=new, told=told)) == {}
+
+
+def test_a_guard_that_lost_everything_is_found() -> None:
+    lost = replace(GUARD, held=Held("", 0), facts={}, processes=())
+    assert "another database" in wrong(replace(WELL, guard=lost))["facts"]
+
+
 def _behind(version: int) -> GuardStatus:
     return replace(GUARD, held=Held("ours", version), processes=())
 

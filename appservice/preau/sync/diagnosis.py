@@ -122,7 +122,7 @@ def _agreement(guard: GuardStatus, told: Told | None) -> Check:
         "service with another database?"
     )
     if told is None or told.stream != guard.held.stream:
-        if told is None and not guard.held.stream:
+        if not guard.held.stream and (told is None or told.version == 0):
             return Check(code, well=True, said="Nobody has an account yet: there are no facts to hold.")
         said = "The guard holds the facts of another service, or of ours with another database."
         return Check(code, well=False, said=said, advice=advice)
