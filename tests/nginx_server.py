@@ -65,7 +65,7 @@ def running_nginx(configuration: Path, port: int) -> Iterator[ChildProcess]:
 
 
 def _options(folder: Path) -> str:
-    # Its workers would be nobody, who may not look into a test's folder; for whoever is not root, the word means nothing.
+    # Root's nginx would work as nobody, who may not look into a test's folder.
     user = "user root;" if os.geteuid() == 0 else ""
     return f"daemon off; pid {folder / 'nginx.pid'}; {user}"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class _Telling(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer
+    do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer  # noqa: N815 -- the names that http.server looks for
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the name that http.server gives it
         """Says nothing."""
@@ -156,10 +157,17 @@ class Proxy:
         with socket.create_connection(("127.0.0.1", port or self.http_port), timeout=20) as connection:
             return _ask(connection, path, host, "GET", {}, b"")
 
-    def records(self) -> str:
-        """All that nginx has written anywhere."""
+    def records(self, *expected: str) -> str:
+        """All that nginx has written anywhere, once it has written these: it writes after it has answered."""
         files = [*self.folder.glob("logs/*"), self.folder / "nginx.log"]
-        return "".join(file.read_text(errors="replace") for file in files)
+        deadline = time.monotonic() + 10
+        while True:
+            text = "".join(file.read_text(errors="replace") for file in files)
+            missing = [each for each in expected if each not in text]
+            if not missing:
+                return text
+            assert time.monotonic() < deadline, f"nginx wrote down no {missing}"
+            time.sleep(0.05)
 
 
 def _ask(
