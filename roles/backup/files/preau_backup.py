@@ -26,7 +26,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -228,9 +228,7 @@ def files(settings: Settings, _arguments: argparse.Namespace) -> Json:
 
 
 def snapshot_for(settings: Settings, host: str, at: str) -> Json:
-    """The snapshot of a host's files to restore beside a database of a moment: the first one after it, else the newest.
-
-    Media that the database does not know harms nobody; media that it knows and that is missing is a hole in a room.
+    """The snapshot of a host's files to restore beside a database of a moment, as `choose` finds it.
 
     Raises:
         BackupFailed: if there is none.
@@ -238,17 +236,24 @@ def snapshot_for(settings: Settings, host: str, at: str) -> Json:
     found = json.loads(restic(settings, "snapshots", "--host", host, "--tag", "preau") or "[]")
     if not found:
         raise BackupFailed(f"the repository holds no files of {host}")
-    ordered = sorted(found, key=lambda snapshot: moment(snapshot["time"]))
+    return choose(found, at)
+
+
+def choose(snapshots: Sequence[Json], at: str) -> Json:
+    """The first snapshot after a moment, else the newest; without a moment the newest.
+
+    Media that the database does not know harms nobody; media that it knows and that is missing is a hole in a room.
+    """
+    ordered = sorted(snapshots, key=lambda snapshot: moment(snapshot["time"]))
     later = [snapshot for snapshot in ordered if at and moment(snapshot["time"]) >= moment(at)]
-    chosen: Json = (later[:1] or ordered[-1:])[0]
-    return chosen
+    return (later[:1] or ordered[-1:])[0]
 
 
 def restore_files(settings: Settings, arguments: argparse.Namespace) -> Json:
     """Bring paths of a host back from the repository, below a folder (`/`: to where they were)."""
     began = time.time()
     chosen = snapshot_for(settings, arguments.host, arguments.at)
-    held = [path for path in arguments.paths if any(_within(path, saved) for saved in chosen["paths"])]
+    held = within(arguments.paths, chosen["paths"])
     includes = [f"--include={path}" for path in held]
     if held:
         restic(settings, "restore", chosen["short_id"], "--target", arguments.into, *includes)
@@ -260,8 +265,9 @@ def restore_files(settings: Settings, arguments: argparse.Namespace) -> Json:
     }
 
 
-def _within(path: str, saved: str) -> bool:
-    return path == saved or path.startswith(saved.rstrip("/") + "/")
+def within(paths: Sequence[str], saved: Sequence[str]) -> list[str]:
+    """Those paths that are, or lie below, one that was saved."""
+    return [path for path in paths if any(path == top or path.startswith(top.rstrip("/") + "/") for top in saved)]
 
 
 def moment(text: str) -> datetime:
