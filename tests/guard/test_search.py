@@ -19,6 +19,8 @@ from preau.guard.search import Search, parse_search
 from preau.model.facts import FactKind, Party, PersonFacts
 from preau.model.ids import PersonId, Uai, UserId
 from preau.model.people import Function
+from preau.policy.pace import AT_ONCE
+from preau.policy.refusals import Rule
 from tests.fact_strategies import json_values
 from tests.guard.guarded import GUARD, Guarded, Reply, guarded_spec
 
@@ -164,6 +166,18 @@ async def test_the_stock_directory_switched_on_shows_no_more_than_ours(
 async def _stock(guarded: Guarded, user: UserId) -> set[str]:
     reply = await guarded.call("POST", STOCK[1], user, {"search_term": "nour"})
     return {result["user_id"] for result in reply.body["results"]}
+
+
+@live
+async def test_whoever_searches_faster_than_people_type_is_told_to_wait(guarded: Guarded) -> None:
+    hasty, calm = await guarded.person(Function.DIRECTION), await guarded.person(Function.DIRECTION)
+    replies = [await _search(guarded, hasty, "nour") for _ in range(AT_ONCE + 20)]
+    assert {reply.status for reply in replies[:AT_ONCE]} == {200}
+    refused = next(reply for reply in replies if reply.status != 200)
+    assert (refused.status, refused.body["errcode"]) == (429, "M_LIMIT_EXCEEDED")
+    assert refused.body["fr.preau.rule"] == Rule.SEARCHES
+    assert 0 < refused.body["retry_after_ms"] <= 1000
+    assert (await _search(guarded, calm, "nour")).status == 200
 
 
 @live

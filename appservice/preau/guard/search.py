@@ -13,6 +13,7 @@ found, and only those whom the asker may write to, so that a search tells nobody
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,6 +37,7 @@ from preau.model.facts import Party, PersonFacts, SchoolFacts
 from preau.model.ids import Uai
 from preau.policy.conversations import table_of
 from preau.policy.finding import Reach, may_be_found, reach
+from preau.policy.pace import Bucket, next_turn
 from preau.policy.refusals import Rule
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,9 @@ _SHOWN_AT_MOST: Final = 50
 
 _FEWEST_LETTERS: Final = 2
 _MOST_WORDS: Final = 8
+_ASKERS: Final = 10_000
+"""Accounts whose pace is known at a time; whoever is forgotten for others begins with a full bucket."""
+
 _READ_AT_ONCE: Final = 300
 _READ_AT_MOST: Final = 20_000
 """Names looked at for one search: the largest school several times over, or dozens of schools."""
@@ -88,9 +93,12 @@ class SearchResource(DirectServeJsonResource):
         self._api = api
         self._speech = speech
         self._finder = finder
+        self._turns = _Turns(api)
 
     async def _async_render_POST(self, request: SynapseRequest) -> tuple[int, JsonDict]:  # noqa: N802 -- Synapse's name
         asker = (await self._api.get_user_by_req(request)).user.to_string()
+        if wait := self._turns.take(asker):
+            raise await self._speech.not_so_fast(Rule.SEARCHES, asker, wait)
         search = parse_search(parse_json_object_from_request(request))
         try:
             found = await self._finder.find(asker, search)
@@ -98,6 +106,22 @@ class SearchResource(DirectServeJsonResource):
             raise await self._speech.refusal(Rule.NOT_READY, asker) from None
         shown = [{"user_id": person.user, "display_name": person.name} for person in found[: search.limit]]
         return 200, {"results": shown, "limited": len(found) > search.limit}
+
+
+class _Turns:
+    """How fast each account searches, in this process: where several answer searches, each counts for itself."""
+
+    def __init__(self, api: ModuleApi) -> None:
+        self._api = api
+        self._left: OrderedDict[str, Bucket] = OrderedDict()
+
+    def take(self, user: str) -> int:
+        """A turn; how many milliseconds the next one is away, 0 if this is it."""
+        bucket, wait = next_turn(self._left.pop(user, None), self._api.get_current_time_msec())
+        self._left[user] = bucket
+        if len(self._left) > _ASKERS:
+            self._left.popitem(last=False)
+        return wait
 
 
 class Finder:

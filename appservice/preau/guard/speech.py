@@ -17,7 +17,8 @@ RULE_FIELD: Final = "fr.preau.rule"
 _CODES: Final = {Rule.NOT_READY: Codes.UNKNOWN}
 """Rules with another code than ``M_FORBIDDEN``. Not even the limits have ``M_LIMIT_EXCEEDED``: that belongs to status
 429 (client-server spec, "Rate limiting"), which SDKs answer by waiting and sending again on their own, so that the
-person would see a message on its way for an hour instead of our sentence."""
+person would see a message on its way for an hour instead of our sentence. A search box is another matter
+(`Speech.not_so_fast`)."""
 
 
 class Speech:
@@ -30,6 +31,11 @@ class Speech:
         """The error to raise, where Synapse takes one."""
         code, fields = await self.answer(rule, user)
         return SynapseError(403, str(fields.pop("error")), code, fields)
+
+    async def not_so_fast(self, rule: Rule, user: str, wait_ms: int) -> SynapseError:
+        """The error where a client does well to wait and ask again by itself."""
+        _, fields = await self.answer(rule, user)
+        return SynapseError(429, str(fields.pop("error")), Codes.LIMIT_EXCEEDED, {**fields, "retry_after_ms": wait_ms})
 
     async def answer(self, rule: Rule, user: str) -> tuple[Codes, JsonDict]:
         """The code and fields to return, where Synapse wants those (``synapse.md`` 1.2)."""

@@ -32,6 +32,7 @@ class Rule(StrEnum):
     NEW_DEVICE = "new_device"
     REDACTION = "redaction"
     TAKEBACKS = "takebacks"
+    SEARCHES = "searches"
     REGISTRATION = "registration"
     PUBLIC = "public"
     EVASION = "evasion"
@@ -185,6 +186,10 @@ _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
             "You took back many messages in a short time; that is limited, so that nobody wipes the traces of a stolen "
             f"account. Try again later. {_ASK_SCHOOL_EN}"
         ),
+    ),
+    Rule.SEARCHES: (
+        "Vous cherchez très vite ; c’est limité pour que personne ne recopie l’annuaire. Patientez quelques secondes.",
+        "You are searching very fast; that is limited, so that nobody copies the directory. Wait a few seconds.",
     ),
     Rule.REGISTRATION: (
         f"Les comptes sont créés d’après les listes des établissements. {_ASK_SCHOOL_FR}",
