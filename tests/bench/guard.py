@@ -1,7 +1,8 @@
 """What the guard costs: CPU of a message, memory of a process, and how long a fact takes to count::
 
 with the guard ─┐  the same rooms, people and senders; the million facts are known to the first
-without it ─────┴─► in turns, ten messages each ─► CPU of each process over all its turns
+without it ─────┴─► in turns, some messages each ─► CPU of each process over all its turns
+                                                    and, once more, the instructions that it executes
 """
 
 from __future__ import annotations
@@ -11,23 +12,39 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
 
+from preau.demo.homeserver import HomeserverSpec
 from preau.model.fact_codec import decode
 from preau.model.facts import FactKind
 from preau.model.ids import UserId
-from tests.bench.guarded import GUARD, PEOPLE, ROOMS, Asked, copied, database_of, guarded_spec, load_facts, running
+from tests.bench.counted import Counted, can_count
+from tests.bench.guarded import (
+    GUARD,
+    PEOPLE,
+    ROOMS,
+    Asked,
+    copied,
+    counting,
+    database_of,
+    guarded_spec,
+    load_facts,
+    running,
+)
 from tests.bench.measure import Row, in_fresh_process, insist, resident
 from tests.postgresql_server import PostgresqlMissing, PostgresqlServer, running_postgresql
 
 _SIZES: Final = (30, 2_000)
 _TURNS: Final = {30: (14, 25), 2_000: (11, 10)}
 """Pairs of turns, and the messages of each."""
+
+_COUNTED: Final = {30: (7, 10), 2_000: (7, 4)}
+"""The same where instructions are counted."""
 
 _SENDERS: Final = 5
 _WARM_UP: Final = 40
@@ -72,7 +89,45 @@ async def _measure(folder: Path, server: PostgresqlServer) -> list[Row]:
         with_it, without = [_Side(await stack.enter_async_context(running(each))) for each in (spec, plain)]
         await _insist_on_the_difference(with_it.asked, without.asked)
         rows = [await _sends(size, rooms[size], tokens, with_it, without) for size in _SIZES]
-        return [*rows, _memory(with_it.asked, without.asked), await _effect(with_it.asked)]
+        rows += [_memory(with_it.asked, without.asked), await _effect(with_it.asked)]
+    return [*rows, *await _counted(spec, plain, rooms, tokens)]
+
+
+async def _counted(
+    spec: HomeserverSpec, plain: HomeserverSpec, rooms: Mapping[int, str], tokens: Sequence[str]
+) -> list[Row]:
+    """The instructions of a message, counted on both homeservers in turns."""
+    if not can_count():
+        return [Row("a message: the guard's part, instructions", "≤ 3 %", "not measured", "valgrind is not installed")]
+    async with counting(spec) as (mine, mine_counted), counting(plain) as (other, other_counted):
+        rows = []
+        for size in _SIZES:
+            numbers, (pairs, messages) = itertools.count(10_000), _COUNTED[size]
+            counts: dict[Counted, list[int]] = {mine_counted: [], other_counted: []}
+            for turn in range(pairs + 1):
+                for asked, counted in ((mine, mine_counted), (other, other_counted)):
+                    if turn == 0:
+                        await _say_all(asked, rooms[size], tokens, numbers, 2 * _SENDERS)
+                        await counted.begin()
+                    else:
+                        await _say_all(asked, rooms[size], tokens, numbers, messages)
+                        counts[counted].append(await counted.count())
+            rows.append(_instructions(size, messages, counts[mine_counted], counts[other_counted]))
+    return rows
+
+
+def _instructions(size: int, messages: int, mine: Sequence[int], others: Sequence[int]) -> Row:
+    more = sorted(100 * (one / other - 1) for one, other in zip(mine, others, strict=True))
+    certain = 100 * (1 - 2 * 0.5 ** len(more))
+    return Row(
+        f"a message in a room of {size:,}: the guard's part, instructions",
+        "≤ 3 %",
+        f"{median(more):+.1f} % (every pair between {more[0]:+.1f} and {more[-1]:+.1f} %); "
+        f"{median(mine) / messages / 1e6:.1f} million with, {median(others) / messages / 1e6:.1f} million without",
+        f"instructions of Synapse's process, counted by callgrind: medians of {len(more)} pairs of turns of {messages} "
+        f"messages by {_SENDERS} members; the true median lies between the outermost pairs with {certain:.0f} % "
+        f"certainty; {_KNOWN}; PostgreSQL",
+    )
 
 
 async def _insist_on_the_difference(with_it: Asked, without: Asked) -> None:
@@ -109,12 +164,16 @@ async def _sends(size: int, room: str, tokens: Sequence[str], with_it: _Side, wi
     )
 
 
-async def _turn(side: _Side, room: str, tokens: Sequence[str], numbers: Iterable[int], count: int) -> None:
-    """Messages, and a moment for what they wake in their homeserver."""
-    before = side.asked.cpu()
+async def _say_all(asked: Asked, room: str, tokens: Sequence[str], numbers: Iterable[int], count: int) -> None:
+    """Messages, and a moment for what they wake."""
     for number in itertools.islice(numbers, count):
-        await side.asked.say(room, tokens[number % len(tokens)], number)
+        await asked.say(room, tokens[number % len(tokens)], number)
     await asyncio.sleep(_SETTLED)
+
+
+async def _turn(side: _Side, room: str, tokens: Sequence[str], numbers: Iterable[int], count: int) -> None:
+    before = side.asked.cpu()
+    await _say_all(side.asked, room, tokens, numbers, count)
     side.turns.append(side.asked.cpu() - before)
 
 

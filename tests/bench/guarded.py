@@ -33,6 +33,7 @@ from preau.model.people import Function
 from preau.model.rooms import RoomKey, RoomKind
 from preau.model.wanted import Seat, WantedRoom
 from preau.policy.powers import room_state
+from tests.bench.counted import Counted
 from tests.bench.measure import fine_cpu_of, insist, resident
 from tests.postgresql_server import PostgresqlServer
 
@@ -139,7 +140,7 @@ class Asked:
 
     def __init__(self, homeserver: Homeserver) -> None:
         self.homeserver = homeserver
-        timeout = aiohttp.ClientTimeout(total=300)
+        timeout = aiohttp.ClientTimeout(total=900)
         self._session = aiohttp.ClientSession(homeserver.client_url, timeout=timeout)
 
     async def __aenter__(self) -> Self:
@@ -239,3 +240,10 @@ async def running(spec: HomeserverSpec) -> AsyncIterator[Asked]:
     """That homeserver, for as long as it is measured."""
     async with Homeserver(spec) as homeserver, Asked(homeserver) as asked:
         yield asked
+
+
+@asynccontextmanager
+async def counting(spec: HomeserverSpec) -> AsyncIterator[tuple[Asked, Counted]]:
+    """The same under callgrind."""
+    async with Counted(spec) as homeserver, Asked(homeserver) as asked:
+        yield asked, homeserver

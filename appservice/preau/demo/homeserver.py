@@ -238,11 +238,14 @@ class Homeserver:
             **self.credentials.as_variables(),
         }
 
-    def _run(self) -> ChildProcess:
+    def _command(self) -> list[str]:
         configuration = [argument for file in self.configuration_files() for argument in ("-c", str(file))]
+        return [sys.executable, "-m", "synapse.app.homeserver", *configuration]
+
+    def _run(self) -> ChildProcess:
         return ChildProcess.start(
             f"Synapse {self.server_name}",
-            [sys.executable, "-m", "synapse.app.homeserver", *configuration],
+            self._command(),
             log=self.spec.folder / "synapse.log",
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             cwd=self._data,
