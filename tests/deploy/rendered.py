@@ -1,0 +1,73 @@
+"""Every inventory of the repository, rendered once for all laws, with secrets made as an operator would make them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.deploy.playbooks import ROOT, Inventory, ansible_playbook
+from tests.deploy.rendering import File, Rendering
+
+INVENTORIES = tuple(sorted(path.parent.name for path in (ROOT / "inventories").glob("*/hosts.yml")))
+# Values in the vault that everybody may see.
+PUBLIC_ENDINGS = ("_certificate", "_public_key")
+
+
+@dataclass
+class World:
+    """One inventory, with secrets, and what the roles make of it."""
+
+    name: str
+    folder: Path
+
+    @cached_property
+    def rendering(self) -> Rendering:
+        return Rendering(self.folder)
+
+    @cached_property
+    def files(self) -> list[File]:
+        return self.rendering.files()
+
+    @cached_property
+    def secrets(self) -> dict[str, str]:
+        """Every value of the vaults that must not show; of keys the lines between their first and last."""
+        return {
+            f"{file.parent.name}: {name}": _telling(str(value))
+            for file in self.folder.glob("group_vars/academie_*/vault.yml")
+            for name, value in yaml.safe_load(file.read_text()).items()
+            if not name.endswith(PUBLIC_ENDINGS)
+        }
+
+
+def _telling(value: str) -> str:
+    lines = value.strip().splitlines()
+    return lines[1] if len(lines) > 1 else lines[0].split()[-1]
+
+
+def make_worlds(folder: Path) -> list[World]:
+    """A copy of each inventory with a vault of its own."""
+    worlds = []
+    for name in INVENTORIES:
+        copy = folder / name
+        shutil.copytree(ROOT / "inventories" / name, copy)
+        for vault in copy.glob("group_vars/*/vault.yml"):
+            vault.unlink()
+        ansible_playbook("bootstrap_secrets.yml", Inventory(copy, "nord"), "-e", "bootstrap_secrets_in_clear=true")
+        worlds.append(World(name, copy))
+    return worlds
+
+
+def role_specs() -> dict[str, dict[str, Any]]:
+    """Role → option → specification."""
+    files = sorted((ROOT / "roles").glob("*/meta/argument_specs.yml"))
+    return {file.parts[-3]: _options(yaml.safe_load(file.read_text())) for file in files}
+
+
+def _options(described: dict[str, Any]) -> dict[str, Any]:
+    points = described["argument_specs"].values()
+    return {name: option for point in points for name, option in (point.get("options") or {}).items()}
