@@ -5,7 +5,8 @@
     control_room    whose control room is which room (our own stands under our own server)
     control_word    what that académie says there now; a word that was taken back is gone
 
-Words are kept as they were written; `preau.policy.control` reads them.
+Words are kept as they were written; `preau.policy.control` reads them. Whatever changes them marks the académie in
+`preau.store.due`: the guard's facts about others follow from them.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from preau.model.facts import FactKey, FactKind
 from preau.model.ids import RoomId, ServerName, Uai
 from preau.model.rooms import RoomKey, RoomKind
 from preau.model.wanted import Content, StateKey
+from preau.policy.wanted import ACADEMY
 from preau.store import tables
 from preau.store.bulk import upsert
+from preau.store.due import mark
 
 _ROOM = tables.control_room.c
 _WORD = tables.control_word.c
@@ -37,6 +40,7 @@ async def save_room(db: AsyncConnection, server: ServerName, room: RoomId) -> No
     if known == room:
         return
     await db.execute(tables.control_word.delete().where(_WORD.server == server))
+    await mark(db, FactKind.SCHOOL, [ACADEMY])
     await upsert(db, tables.control_room, [{"server": server, "room_id": room}])
 
 
@@ -45,6 +49,8 @@ async def forget_others(db: AsyncConnection, servers: Collection[ServerName]) ->
     gone = {server: room for server, room in (await rooms(db)).items() if server not in servers}
     for table in (tables.control_word, tables.control_room):
         await db.execute(table.delete().where(table.c.server.in_(sorted(gone))))
+    if gone:
+        await mark(db, FactKind.SCHOOL, [ACADEMY])
     return list(gone.values())
 
 
@@ -69,6 +75,7 @@ async def save_words(db: AsyncConnection, server: ServerName, said: Mapping[Stat
         if content
     )
     await upsert(db, tables.control_word, rows)
+    await mark(db, FactKind.SCHOOL, [ACADEMY])
 
 
 async def rooms_of_kinds(db: AsyncConnection, kinds: Collection[RoomKind]) -> dict[RoomId, RoomKey]:

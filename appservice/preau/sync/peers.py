@@ -18,14 +18,12 @@ import structlog
 from preau.errors import HomeserverError, HomeserverUnreachable
 from preau.model.control import SharedRoom
 from preau.model.events import Event
-from preau.model.facts import FactKind
 from preau.model.ids import PersonId, RoomId, ServerName, Uai
 from preau.model.wanted import Content, Membership, StateKey
 from preau.policy.control import SHARED, WORDS, read
 from preau.policy.drift import MEMBER
 from preau.policy.wanted import ACADEMY
 from preau.store import control, people
-from preau.store.due import mark
 from preau.sync.context import Context
 from preau.sync.control import publish
 from preau.sync.control_room import ALIAS, all_words, belongs_to, ensure_control_room, invite_bots, one_word
@@ -105,8 +103,6 @@ class Peers:
         """Believes these from now on and nobody else; the control rooms of whoever was believed before."""
         async with self._context.store.writing() as db:
             left = await control.forget_others(db, servers)
-            if left:
-                await mark(db, FactKind.SCHOOL, [ACADEMY])
         if left:
             await push_facts(self._context, [ACADEMY])
         return left
@@ -159,7 +155,6 @@ class Peers:
             new = {key: content for key, content in said.items() if before.get(key, {}) != content}
             if new:
                 await control.save_words(db, server, new)
-                await mark(db, FactKind.SCHOOL, [ACADEMY])
             asked = await people.schools_of(db, _asked(server, self._academy.server, said))
         log.info("heard", server=server, words=len(said), new=len(new))
         await push_facts(self._context, [ACADEMY])
