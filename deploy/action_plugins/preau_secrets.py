@@ -1,8 +1,9 @@
-"""Makes the secrets that an académie's vault file misses, or a new one in place of one of them.
+"""Makes the secrets that an académie's vault file misses, or new ones in place of some of them.
 
 Runs on the controller, since only there the vault's password is. Values never leave this process: results hold names.
 
-    vault.yml ─► decrypt ─► what is missing? ─► make it, append it ─► still the same? ─► encrypt ─► replace
+    vault.yml ─► decrypt ─► what is missing? ─► make it, append it ─┬─► all else the same? ─► encrypt ─► replace
+                          └► may it go? ─► make it, put it in place ┘
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 import secrets
 import string
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ LETTERS_AND_DIGITS = string.ascii_letters + string.digits
 TEN_YEARS = dt.timedelta(days=3652)
 HEADER = "---\n# Secrets. Made by deploy/bootstrap_secrets.yml; read and change with ansible-vault edit.\n"
 INLINE_VAULT = re.compile(r":\s*!vault\b")
+# The public halves of signing keys that were replaced, as JSON: what they signed stays valid.
+OLD_KEYS = "vault_synapse_old_signing_keys"
+OLD_KEYS_WHAT = "Public halves of the signing keys of before. No secret, but other académies go on asking for them."
+# For so long does what bears an old key's signature still count: the homeserver signs with it until it is restarted,
+# and a run that stopped half way is to be finished by then.
+ONE_DAY = dt.timedelta(days=1)
 
 
 # --- One secret of each kind --------------------------------------------------------------------------------------
@@ -46,8 +53,36 @@ def password(_owner: str) -> dict[str, str]:
 def ed25519_signing_key(_owner: str) -> dict[str, str]:
     """A key as Synapse keeps it: algorithm, version, seed in base64 without padding."""
     version = "a_" + "".join(secrets.choice(LETTERS_AND_DIGITS) for _ in range(4))
-    seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-    return {"": f"ed25519 {version} {seed}"}
+    return {"": f"ed25519 {version} {_unpadded(secrets.token_bytes(32))}"}
+
+
+def old_signing_keys(key: str, until: dt.datetime) -> dict[str, dict[str, Any]]:
+    """The keys of ``key`` (lines as Synapse keeps them) as Synapse publishes those that it signs with no more.
+
+    Raises:
+        AnsibleActionFail: if ``key`` is not in that form.
+    """
+    # Only where a secret is made, as below.
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 -- said above
+
+    try:
+        found = [line.split() for line in key.splitlines() if line.strip()]
+        seeds = {version: base64.b64decode(seed + "=" * (-len(seed) % 4)) for _algorithm, version, seed in found}
+        keys = {version: ed25519.Ed25519PrivateKey.from_private_bytes(seed) for version, seed in seeds.items()}
+    except ValueError:
+        # Without the error's own words: they might quote the key.
+        raise AnsibleActionFail(
+            "the signing key is not in Synapse's form, so the old one cannot be published"
+        ) from None
+    expired = int(until.timestamp() * 1000)
+    return {
+        f"ed25519:{version}": {"key": _unpadded(private.public_key().public_bytes_raw()), "expired_ts": expired}
+        for version, private in keys.items()
+    }
+
+
+def _unpadded(data: bytes) -> str:
+    return base64.b64encode(data).decode().rstrip("=")
 
 
 def ca(owner: str) -> dict[str, str]:
@@ -156,7 +191,9 @@ def with_replaced(text: str, name: str, new: str) -> str:
     root = yaml.compose(text, _Reader)
     for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
         if key.value == name:
-            after = text[value.end_mark.index :]
+            # A comment that stood behind the old value goes to a line of its own, unindented: a text of several lines
+            # would take it in.
+            after = text[value.end_mark.index :].lstrip(" \t")
             return text[: key.start_mark.index] + new.rstrip("\n") + ("" if after.startswith("\n") else "\n") + after
     raise AnsibleActionFail(f"it does not hold {name}")
 
@@ -165,9 +202,9 @@ def with_replaced(text: str, name: str, new: str) -> str:
 
 
 class ActionModule(ActionBase):
-    """Arguments: ``path``, ``owner``, ``table``, ``in_clear``, and ``replace``: the name of a row to make anew.
+    """Arguments: ``path``, ``owner``, ``table``, ``in_clear``, and ``replace``: names of rows to make anew.
 
-    Result: ``created`` (names), ``changed``, ``encrypted``.
+    With ``replace`` nothing else is made. Result: ``created`` (names), ``changed``, ``encrypted``.
     """
 
     _supports_check_mode = True
@@ -191,14 +228,47 @@ class ActionModule(ActionBase):
 
     def _change(self, file: _VaultFile) -> list[str]:
         given = self._task.args
-        owner, replaced = given["owner"], given.get("replace")
-        if not replaced:
-            return _add_missing(file, given["table"], owner)
-        row = next(row for row in given["table"] if row["name"] == replaced)
-        made = KINDS[row["kind"]](owner)
-        for ending, value in made.items():
-            file.replace(replaced + ending, value)
-        return [replaced + ending for ending in made]
+        if given.get("replace"):
+            return _replace(file, given["table"], given["replace"], given["owner"])
+        return _add_missing(file, given["table"], given["owner"])
+
+
+def _replace(file: _VaultFile, table: Iterable[Mapping[str, str]], names: Sequence[str], owner: str) -> list[str]:
+    rows = {row["name"]: row for row in table}
+    if refused := [why for name in names if (why := _refusal(name, rows, file))]:
+        raise AnsibleActionFail("; ".join(refused))
+    created: list[str] = []
+    for row in (rows[name] for name in dict.fromkeys(names)):
+        if row["rotation"] == "signing_key":
+            _publish_old_key(file, file.value(row["name"]))
+        for ending, value in KINDS[row["kind"]](owner).items():
+            file.replace(row["name"] + ending, value)
+            created.append(row["name"] + ending)
+    return created
+
+
+def _refusal(name: str, rows: Mapping[str, Mapping[str, str]], file: _VaultFile) -> str:
+    """Why a secret is not replaced; empty if it is."""
+    row = rows.get(name)
+    if row is None:
+        return f"{name} is no secret of this table"
+    if row["kind"] not in KINDS:
+        return f"{name} was given by somebody else: get another one there, and write it with ansible-vault edit"
+    if row["rotation"] == "refused":
+        return f"{name} is not replaced. {row['because']}"
+    missing = [each for each in names_of(row) if each not in file.variables]
+    return f"{', '.join(missing)} is not there yet: deploy/bootstrap_secrets.yml makes it" if missing else ""
+
+
+def _publish_old_key(file: _VaultFile, key: str) -> None:
+    known = json.loads(file.value(OLD_KEYS)) if OLD_KEYS in file.variables else {}
+    now = dt.datetime.now(dt.UTC)
+    # A key that was replaced before keeps the date that was published then.
+    text = json.dumps(old_signing_keys(key, now + ONE_DAY) | known, separators=(",", ":"))
+    if OLD_KEYS in file.variables:
+        file.replace(OLD_KEYS, text)
+    else:
+        file.append(OLD_KEYS, text, OLD_KEYS_WHAT)
 
 
 def _add_missing(file: _VaultFile, table: Iterable[Mapping[str, str]], owner: str) -> list[str]:
@@ -227,6 +297,8 @@ class _VaultFile:
         raw = path.read_bytes() if path.exists() else b""
         self.text = self._decrypted(raw) if raw.startswith(b"$ANSIBLE_VAULT") else raw.decode()
         self._before = self.variables
+        # What was written anew, as it must read afterwards.
+        self._made: dict[str, str] = {}
         self._inline = bool(INLINE_VAULT.search(self.text))
         self.encrypted = bool(vault.secrets)
         if not self.encrypted and not in_clear:
@@ -239,21 +311,27 @@ class _VaultFile:
     def variables(self) -> dict[str, Any]:
         return read(self.text)
 
+    def value(self, name: str) -> str:
+        """What stands under ``name``, decrypted."""
+        found = str(self.variables[name])
+        return bytes(self._vault.decrypt(found)).decode() if found.startswith("$ANSIBLE_VAULT") else found
+
     def append(self, name: str, value: str, what: str) -> None:
-        start = (
-            self.text
-            or "---\n# Secrets. Made by deploy/bootstrap_secrets.yml; read and change with ansible-vault edit.\n"
-        )
+        self._made[name] = value
+        start = self.text or HEADER
         self.text = start + ("" if start.endswith("\n") else "\n") + f"# {what}\n" + self._entry(name, value)
 
     def replace(self, name: str, value: str) -> None:
         self._before.pop(name, None)
+        self._made[name] = value
         self.text = with_replaced(self.text, name, self._entry(name, value))
 
     def write(self) -> None:
         after = self.variables
         if any(after.get(name) != value for name, value in self._before.items()):
             raise AnsibleActionFail("adding to it would change what is there; nothing was written")
+        if any(self.value(name).strip() != value.strip() for name, value in self._made.items()):
+            raise AnsibleActionFail("what was made would not read as it was made; nothing was written")
         text = self.text if self._inline or not self.encrypted else self._encrypt(self.text)
         # Through a link to where the file lies, and never half written.
         path = self._path.resolve()
