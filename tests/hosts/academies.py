@@ -24,6 +24,7 @@ from tests.hosts.laboratory import Wish, add_aliases, reach, up
 from tests.hosts.machines import Machine
 from tests.hosts.networks import Network
 from tests.hosts.playbooks import CHECKOUT, Played, play
+from tests.hosts.web_client import stand_in
 
 PUBLIC: Final = ("", "matrix.", "chat.", "portail.")  # what stands before the server name in public names
 
@@ -141,7 +142,8 @@ class Academy:
         for shipped in (self.plan.source / "group_vars" / f"academie_{self.plan.shipped_for}").iterdir():
             if shipped.name != "vault.yml":  # a shipped one holds nothing but placeholders
                 (folder / shipped.name).write_text(self.plan.ours(shipped.read_text()))
-        (folder / "zz_tests.yml").write_text(json.dumps({**self._public_certificate(), **settings}, indent=2))
+        given = {**self._public_certificate(), **stand_in(self.network.folder), **settings}
+        (folder / "zz_tests.yml").write_text(json.dumps(given, indent=2))
         self.play("bootstrap_secrets", "-e", "bootstrap_secrets_in_clear=true").expect_success()
 
     def _public_certificate(self) -> dict[str, str]:

@@ -30,7 +30,7 @@ def settings(plan: Plan) -> dict[str, Any]:
         "preau_service_school_year": DEMO_YEAR,
         "synapse_ip_range_blacklist": _NOT_TALKED_TO,
         "base_time_managed": False,  # a guest's clock is its machine's
-        # The vendor's signatures are 300 MB a host: one of our own instead, of the file that all scanners know as a test.
+        # The vendor's signatures are 300 MB a host: one of our own instead, of the file all scanners know as a test.
         "antivirus_database_mirror": "none",
         "antivirus_local_signatures": {"test.hdb": "44d88612fea8a8f36de82e1278abb02f:68:Preau-Test"},
     }
