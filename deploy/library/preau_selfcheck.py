@@ -93,7 +93,7 @@ def _disks(folders: Sequence[str], percent: int) -> Iterator[Line]:
         used = 100 - 100 * disk.f_bavail // max(disk.f_blocks, 1)
         inodes = 100 - 100 * disk.f_favail // disk.f_files if disk.f_files else 0
         full = f"{used} % of the room and {inodes} % of the inodes are used" if max(used, inodes) >= percent else ""
-        do = f"du -xhd2 {folder} | sort -h | tail; journalctl --vacuum-size=500M; see docs/operate/alerts/DiskNearlyFull.md"
+        do = f"du -xhd2 {folder} | sort -h | tail; see docs/operate/alerts/DiskNearlyFull.md"
         yield line(f"disk {folder}", full, do, f"{used} % used")
 
 

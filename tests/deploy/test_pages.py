@@ -56,14 +56,8 @@ def known() -> set[str]:
     table = yaml.safe_load((DEPLOY / "secrets.yml").read_text())["preau_secrets"]
     options = {name for options in role_specs().values() for name in options}
     given = set(re.findall(r"vault_[a-z0-9_]+", "".join(f.read_text() for f in DEPLOY.glob("group_vars/all/*.yml"))))
-    return (
-        options
-        | wired()
-        | given
-        | {row["name"] for row in table}
-        | {"preau_academy", "preau_server_name"}
-        | OTHER_WORDS
-    )
+    named = {row["name"] for row in table} | {"preau_academy", "preau_server_name"}
+    return options | wired() | given | named | ARGUMENTS
 
 
 def test_the_page_of_the_ports_shows_the_table_of_the_firewalls() -> None:
