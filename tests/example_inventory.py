@@ -17,8 +17,8 @@ WIRING = ROOT / "deploy/group_vars/all"
 HEAD = """\
 ---
 # Every variable of the roles that is yours to set, with its default. Made by `python -m tests.example_inventory` from
-# roles/*/defaults/main.yml; roles/NAME/meta/argument_specs.yml says what each may be. What you want different, write into
-# main.yml.
+# roles/*/defaults/main.yml; what each may be, roles/NAME/meta/argument_specs.yml says. What you want different, write
+# into main.yml.
 """
 # Called by other roles, which say everything to it.
 INTERNAL_ROLES = {"wheel"}

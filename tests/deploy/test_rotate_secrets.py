@@ -48,9 +48,9 @@ def vault_password(tmp_path: Path) -> tuple[str, str]:
 def rotate(inventory: Inventory, names: str, *more: str, ok: bool = True) -> str:
     playbook = inventory.folder.parent / "rotate.yml"
     playbook.write_text(PLAYBOOK)
-    (playbook.parent / "action_plugins").exists() or (playbook.parent / "action_plugins").symlink_to(
-        DEPLOY / "action_plugins"
-    )
+    plugins = playbook.with_name("action_plugins")
+    if not plugins.exists():
+        plugins.symlink_to(DEPLOY / "action_plugins")
     command = ["-i", str(inventory.folder), str(playbook), "-e", f"rotate={names}"]
     return ansible("ansible-playbook", *command, *more, ok=ok)
 

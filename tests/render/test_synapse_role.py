@@ -44,7 +44,7 @@ import json, operator, sys
 from synapse.config.homeserver import HomeServerConfig
 options, arguments = sys.argv[1].split(), sys.argv[2:]
 config = HomeServerConfig.load_config("", arguments)
-print(json.dumps([operator.attrgetter(option)(config) for option in options]))
+print(json.dumps([operator.attrgetter(option)(config) for option in options], default=str))
 """
 
 
@@ -181,6 +181,13 @@ def test_an_operator_who_says_nothing_gets_a_server_closed_to_the_world(tmp_path
         "registration.enable_registration",
     )
     assert read == [{}, False, [], False, False]
+
+
+def test_keys_of_before_are_published(tmp_path: Path) -> None:
+    old = {"ed25519:a_old": {"key": "XGX0JRS2Af3be3knz2fBiRbApjm2Dh61gXDJA8kcJNI", "expired_ts": 1790000000000}}
+    render(tmp_path, synapse_old_signing_keys=old)
+    (published,) = synapse_reads(tmp_path, "key.old_signing_keys")
+    assert list(published) == ["ed25519:a_old"]
 
 
 def test_text_that_looks_like_yaml_stays_text(tmp_path: Path) -> None:
