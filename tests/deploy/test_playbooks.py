@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,14 @@ def test_decommission_undoes_site_play_by_play_from_its_end() -> None:
         if task.get("ansible.builtin.include_role", {}).get("tasks_from") == "remove"
     ]
     assert removed == made[::-1]
+
+
+def test_upgrade_brings_every_role_of_site() -> None:
+    text = (DEPLOY / "upgrade.yml").read_text()
+    named = set(re.findall(r"step_role: ([a-z_]+)", text)) | {
+        name for loop in re.findall(r"loop: (.*?)loop_control", text, re.DOTALL) for name in re.findall("[a-z_]+", loop)
+    }
+    assert {role for play in plays("site.yml") for role in play.get("roles", [])} <= named
 
 
 def test_the_last_backup_comes_after_the_last_writer_and_before_the_first_removal() -> None:
