@@ -12,6 +12,9 @@ from tests.deploy.playbooks import DEPLOY, ROOT
 from tests.deploy.rendered import role_specs
 from tests.example_inventory import wired
 from tests.network_page import PAGE, render
+from tests.role_pages import PAGES as ROLE_PAGES
+from tests.role_pages import ROLES
+from tests.role_pages import render as render_role
 
 OPERATE = ROOT / "docs/operate"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("roles/*/README.md")])
@@ -62,3 +65,14 @@ def known() -> set[str]:
 
 def test_the_page_of_the_ports_shows_the_table_of_the_firewalls() -> None:
     assert PAGE.read_text() == render(PAGE.read_text()), "run python -m tests.network_page"
+
+
+def test_every_role_has_a_page() -> None:
+    roles = {file.parts[-3] for file in ROLES.glob("*/meta/argument_specs.yml")}
+    assert {page.parent.name for page in ROLE_PAGES} == roles
+
+
+@pytest.mark.parametrize("page", ROLE_PAGES, ids=lambda page: page.parent.name)
+def test_the_variables_of_a_role_stand_in_its_page(page: Path) -> None:
+    assert page.read_text() == render_role(page), "python -m tests.role_pages"
+    assert "| `" in page.read_text()
