@@ -45,6 +45,11 @@ def _redis(text: str) -> Iterator[Listener]:
                 yield address.strip("-"), int(settings[name])
 
 
+def _postfix(text: str) -> Iterator[Listener]:
+    for value in re.findall(r"^(\S+)\s+inet\s", text, re.MULTILINE):
+        yield _split(value)
+
+
 def _service(text: str) -> Iterator[Listener]:
     service = tomllib.loads(text).get("service", {})
     yield service.get("host", "127.0.0.1"), int(service.get("port", 9800))
@@ -66,6 +71,7 @@ READERS: tuple[tuple[str, Callable[[str], Iterator[Listener]]], ...] = (
     (r"/synapse/.*\.yaml$", _synapse),
     (r"/postgresql/.*\.conf$", _postgresql),
     (r"/redis/.*\.conf$", _redis),
+    (r"/postfix/master\.cf$", _postfix),
     (r"preau\.toml$", _service),
     (r"\.service$|/etc/default/|\.service\.d/", _options),
 )
