@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: help demo test test-matrix test-hosts check lint types layers bench clean
+.PHONY: help demo test test-matrix test-hosts check lint bench clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,9 +32,14 @@ check: $(VENV)/.dev ## Style, types, layers: seconds
 	@$(BIN)/lint-imports --no-cache > $(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
 	@echo "check: style, types and layers hold"
 
+lint: $(VENV)/.dev ## The playbooks and roles by their own linters: a minute
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/ansible-lint --offline -q
+	@$(BIN)/yamllint --strict deploy roles inventories
+	@echo "lint: playbooks and roles hold"
+
 test: $(VENV)/.dev ## The checks and the whole suite; installs what it needs where it may
 	@bash tests/needs.sh
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory check lint
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-matrix: $(VENV)/.dev ## Everybody tries everything with everybody, on every path: minutes
