@@ -294,8 +294,10 @@ def _peer(peer: str, settings: Mapping[str, Any], by: urllib.request.OpenerDirec
     keys, problem = document(f"{address}/_matrix/key/v2/server", by)
     if problem := problem or _key_problem(keys, peer):
         return f"{address}: {problem}", f"{ask}; is the way there open?"
-    bot = urllib.parse.urlencode({"user_id": f"@{settings['bot']}:{peer}", "field": "displayname"})
-    uri = f"/_matrix/federation/v1/query/profile?{bot}"
+    # An alias that nobody has: whoever takes our signature says 404, and nothing of theirs is shown. Profiles cannot be
+    # asked for: no homeserver of ours answers for them.
+    alias = urllib.parse.urlencode({"room_alias": f"#preau-selfcheck:{peer}"})
+    uri = f"/_matrix/federation/v1/query/directory?{alias}"
     ours = settings["server_name"]
     signature = {"Authorization": _signed(uri, ours, peer, Path(settings["signing_key"]))}
     status, body, error = fetch(address + uri, signature, by)

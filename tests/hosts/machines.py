@@ -79,6 +79,7 @@ class Machine:
         """
         if not self._disk.root.is_mount():
             self._disk.mount(Path(self._description.base))
+        self._drop_stale_cable()
         archives = self._archives()
         pip_cache = CACHE / "pip"
         pip_cache.mkdir(exist_ok=True)
@@ -183,6 +184,11 @@ class Machine:
     @property
     def _cable(self) -> str:
         return f"vb-{self._short_name}"
+
+    def _drop_stale_cable(self) -> None:
+        """A host that was killed while it started may leave its end of the cable behind; the next one needs the name."""
+        if not self.running() and Path(f"/sys/class/net/{self._cable}").exists():
+            run("ip", "link", "delete", self._cable)
 
     def _nspawn(self) -> Process | None:
         file = self.folder / "nspawn"
