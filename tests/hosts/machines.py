@@ -186,7 +186,7 @@ class Machine:
         return f"vb-{self._short_name}"
 
     def _drop_stale_cable(self) -> None:
-        """A host that was killed while it started may leave its end of the cable behind; the next one needs the name."""
+        """A host killed while it started may leave its end of the cable behind; the next one needs the name."""
         if not self.running() and Path(f"/sys/class/net/{self._cable}").exists():
             run("ip", "link", "delete", self._cable)
 
