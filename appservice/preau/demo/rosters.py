@@ -15,6 +15,8 @@ from preau.demo.sts_writer import staff_document
 from preau.demo.xml_text import ENCODING
 
 _BYTES_AT_ONCE: Final = 1 << 16  # gathered before they are compressed
+# What the encoding lacks, such as a curly apostrophe, XML writes as a character reference.
+_BEYOND: Final = "xmlcharrefreplace"
 
 
 def write_rosters(
@@ -37,7 +39,7 @@ def write_rosters(
     }
     zips = [_write_zip(folder, name, pieces, taken_at) for name, pieces in documents.items()]
     staff = folder / f"sts_emp_{school.uai}_{school.year}.xml"
-    with staff.open("w", encoding=ENCODING, newline="\n") as file:
+    with staff.open("w", encoding=ENCODING, errors=_BEYOND, newline="\n") as file:
         file.writelines(staff_document(school))
     return [*zips, staff]
 
@@ -50,7 +52,7 @@ def _write_zip(folder: Path, name: str, pieces: Iterable[str], taken_at: datetim
     with (
         ZipFile(path, "w") as archive,
         archive.open(member, "w") as raw,
-        io.TextIOWrapper(io.BufferedWriter(raw, _BYTES_AT_ONCE), encoding=ENCODING, newline="\n") as text,
+        io.TextIOWrapper(io.BufferedWriter(raw, _BYTES_AT_ONCE), encoding=ENCODING, errors=_BEYOND, newline="\n") as text,
     ):
         text.writelines(pieces)
     return path
