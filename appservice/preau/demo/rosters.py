@@ -52,7 +52,9 @@ def _write_zip(folder: Path, name: str, pieces: Iterable[str], taken_at: datetim
     with (
         ZipFile(path, "w") as archive,
         archive.open(member, "w") as raw,
-        io.TextIOWrapper(io.BufferedWriter(raw, _BYTES_AT_ONCE), encoding=ENCODING, errors=_BEYOND, newline="\n") as text,
+        io.TextIOWrapper(
+            io.BufferedWriter(raw, _BYTES_AT_ONCE), encoding=ENCODING, errors=_BEYOND, newline="\n"
+        ) as text,
     ):
         text.writelines(pieces)
     return path
