@@ -126,6 +126,7 @@ class Proxy:
     http_port: int
     https_port: int
     status_port: int
+    federation_port: int
     authority: Authority
 
     def ask(
@@ -137,17 +138,20 @@ class Proxy:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         greeting: str = "",
+        port: int | None = None,
     ) -> Answer:
         """One request, its path sent byte for byte; ``greeting`` is the name in the TLS greeting, where another."""
-        with self.connect(greeting or host) as connection:
+        with self.connect(greeting or host, port=port) as connection:
             return _ask(connection, path, host, method, headers or {}, body)
 
     @contextmanager
-    def connect(self, name: str, context: ssl.SSLContext | None = None) -> Iterator[ssl.SSLSocket]:
+    def connect(
+        self, name: str, context: ssl.SSLContext | None = None, port: int | None = None
+    ) -> Iterator[ssl.SSLSocket]:
         """A connection with that name in its greeting; its certificate is checked."""
         trusting = context or ssl.create_default_context(cafile=str(self.authority.certificate))
         with (
-            socket.create_connection(("127.0.0.1", self.https_port), timeout=20) as plain,
+            socket.create_connection(("127.0.0.1", port or self.https_port), timeout=20) as plain,
             trusting.wrap_socket(plain, server_hostname=name) as secure,
         ):
             yield secure
@@ -194,8 +198,8 @@ def running_proxy(folder: Path, upstreams: Mapping[str, Any], **variables: Any) 
     Raises:
         NginxMissing: nginx is not here, or does not start.
     """
-    http, https, status = free_ports(3)
-    proxy = Proxy(folder, http, https, status, Authority(folder / "authority"))
+    http, https, status, federation = free_ports(4)
+    proxy = Proxy(folder, http, https, status, federation, Authority(folder / "authority"))
     certificate = proxy.authority.issue("public", hosts=NAMES)
     given = {
         "web_server_name": APEX,
@@ -206,6 +210,7 @@ def running_proxy(folder: Path, upstreams: Mapping[str, Any], **variables: Any) 
         "web_http_port": http,
         "web_https_port": https,
         "web_status_port": status,
+        "web_federation_port": federation,
         "web_upstreams": dict(upstreams),
         "web_client_folder": str(folder / "client"),
         "web_client_config": str(folder / "config.json"),

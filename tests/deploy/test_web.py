@@ -42,6 +42,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, behind: dict[str, Behind]) -
         {"regex": "^/_matrix/client/v3/rooms/[^/]+/messages$", "upstream": "generic", "balance": "room"},
         {"regex": r"^/_matrix/client/v\d+/halved$", "upstream": "halved"},
         {"regex": "^/_matrix/client/v3/dead$", "upstream": "dead"},
+        {"regex": "^/_matrix/federation/v1/send/", "upstream": "generic", "balance": "address"},
     ]
     try:
         with running_proxy(
@@ -90,6 +91,42 @@ def test_a_path_reaches_whom_it_is_for_as_it_came(proxy: Proxy, path: str, who: 
     assert answer.status == 200
     assert answer.who.rstrip("12") == who
     assert answer.json["path"] == path
+
+
+@pytest.mark.parametrize("name", [APEX, MATRIX])
+@pytest.mark.parametrize(
+    ("path", "who"),
+    [
+        ("/_matrix/federation/v1/version", "federation"),
+        ("/_matrix/federation/v1/send/1", "generic"),
+        ("/_matrix/key/v2/server", "federation"),
+    ],
+)
+def test_federation_has_a_port_of_its_own_for_who_could_not_fetch_our_document(
+    proxy: Proxy, name: str, path: str, who: str
+) -> None:
+    answer = proxy.ask(path, name, port=proxy.federation_port)
+    assert (answer.status, answer.who.rstrip("12")) == (200, who)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/_matrix/client/versions",
+        "/_matrix/client/v3/sync",
+        "/_matrix/client/v3/login",
+        "/_matrix/media/v3/config",
+        "/_synapse/admin/v1/register",
+        "/_matrix/federation/../../_synapse/admin/v1/register",
+        "/_matrix/federation/..%2f..%2f_synapse/admin/v1/register",
+        "/.well-known/matrix/server",
+        "/health",
+    ],
+)
+def test_nothing_but_federation_has_that_port(proxy: Proxy, path: str) -> None:
+    answer = proxy.ask(path, port=proxy.federation_port)
+    assert (answer.status, answer.who) == (404, "proxy")
 
 
 @pytest.mark.parametrize("version", ["r0", "v3", "unstable", "api/v1"])

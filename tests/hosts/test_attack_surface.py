@@ -16,7 +16,7 @@ from tests.hosts.machines import Machine
 from tests.hosts.networks import Network
 from tests.hosts.outsiders import ask, listening, open_doors
 
-PUBLIC: Final = {80, 443}
+PUBLIC: Final = {80, 443, 8448}
 
 NOT_FOR_OUTSIDE: Final = (
     "/_synapse/admin/v1/server_version",
