@@ -22,7 +22,15 @@ if not WANTED:
     collect_ignore_glob = ["test_*.py"]
 
 # As an operator lives it: the hosts, what is put on them, the people, those who mean harm, accidents.
-_ORDER: Final = ("test_machines", "test_installation", "test_conversation", "test_attack_surface", "test_faults")
+_ORDER: Final = (
+    "test_machines",
+    "test_installation",
+    "test_conversation",
+    "test_attack_surface",
+    "test_faults",
+    "test_restore",
+    "test_upgrade",
+)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

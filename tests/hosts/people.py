@@ -115,6 +115,28 @@ class Someone:
         body = {"msgtype": "m.text", "body": text}
         return str((await self.call("PUT", path, body, seconds=seconds))["event_id"])
 
+    async def send_picture(self, room: str, content: bytes) -> str:
+        """Shows a PNG in a room; returns its address, ``mxc://…``."""
+        url = f"{self._base}/_matrix/media/v3/upload?filename=photo.png"
+        headers = {**self._headers, "Content-Type": "image/png"}
+        async with self._session.post(url, data=content, headers=headers) as answer:
+            found = await answer.json(content_type=None)
+            if answer.status != 200:
+                raise Refused(answer.status, found)
+        address = str(found["content_uri"])
+        path = f"/v3/rooms/{quote(room)}/send/m.room.message/t{time.time_ns()}.{next(self._transactions)}"
+        await self.call("PUT", path, {"msgtype": "m.image", "body": "photo.png", "url": address})
+        return address
+
+    async def download(self, address: str) -> bytes:
+        """What is at an address ``mxc://SERVER/ID``."""
+        url = f"{self._base}/_matrix/client/v1/media/download/{address.removeprefix('mxc://')}"
+        async with self._session.get(url, headers=self._headers) as answer:
+            found = await answer.read()
+            if answer.status != 200:
+                raise Refused(answer.status, found)
+            return found
+
     async def texts(self, room: str, limit: int = 1000) -> dict[str, str]:
         """What was written there lately: event id → text, newest first."""
         found: dict[str, str] = {}

@@ -1,0 +1,138 @@
+"""A disk is destroyed: the académie comes back from its backups alone, and what is lost is counted.
+
+```text
+ people write ─► backup ─► people write ─► log archived ─► people write ─► disk destroyed ─► restore ─► compare
+                 ╰──────── all of this is there again ────────────────╯   ╰ lost: counted ╯
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import pytest
+
+from preau.demo.parts import Part
+from tests.guard.files import png
+from tests.hosts.academies import Academy, trust_authority
+from tests.hosts.people import Someone
+from tests.hosts.results import record
+from tests.hosts.schools import School, in_room
+
+_ARCHIVED_SECONDS: Final = 90
+_PICTURE: Final = png()
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What people and operators would compare afterwards."""
+
+    keys: Mapping[str, str]  # the homeserver's signing keys, by id
+    rooms: Mapping[Part, frozenset[str]]
+    texts: Mapping[str, str]  # event id → text, of one room
+    journal: str  # its head
+
+
+async def _people(internet: aiohttp.ClientSession, academy: Academy, school: School) -> dict[Part, Someone]:
+    """Everybody with an account, by the password that they were given."""
+    return {
+        part: await Someone.log_in(internet, academy.server, login.user, login.password)
+        for part, login in school.people.items()
+    }
+
+
+async def _signing_keys(internet: aiohttp.ClientSession, academy: Academy) -> dict[str, str]:
+    async with internet.get(f"https://matrix.{academy.server}/_matrix/key/v2/server") as answer:
+        found = await answer.json(content_type=None)
+    return {name: key["key"] for name, key in found["verify_keys"].items()}
+
+
+def _journal_head(academy: Academy) -> str:
+    found = json.loads(academy.preau("journal", "verify", "--json"))
+    return f"{found['entries']}:{found['head']}"
+
+
+async def _remember(
+    internet: aiohttp.ClientSession, academy: Academy, people: Mapping[Part, Someone], room: str
+) -> Remembered:
+    return Remembered(
+        keys=await _signing_keys(internet, academy),
+        rooms={part: frozenset(await someone.joined()) for part, someone in people.items()},
+        texts=await people[Part.HEAD_TEACHER].texts(room),
+        journal=_journal_head(academy),
+    )
+
+
+async def _talk(people: Mapping[Part, Someone], room: str, about: str, count: int) -> None:
+    for number in range(count):
+        for part in (Part.PARENT_OF_TWO, Part.HEAD_TEACHER):
+            await people[part].say(room, f"{about} {number}, {part}")
+
+
+async def _wait_until_archived(academy: Academy) -> None:
+    """Until the log of the database, up to now, has reached the repository.
+
+    Raises:
+        TimeoutError: it does not.
+    """
+    database = academy.host("database")
+    query = "runuser -u postgres -- psql -XAtq -d postgres -c"
+    wanted = database.shell(f'cd / && {query} "SELECT pg_walfile_name(pg_current_wal_lsn())"').strip()
+    deadline = time.monotonic() + _ARCHIVED_SECONDS
+    while database.shell(f'cd / && {query} "SELECT last_archived_wal FROM pg_stat_archiver"').strip() < wanted:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{wanted} was not archived")
+        await asyncio.sleep(1)
+
+
+async def test_an_academy_whose_disk_is_destroyed_comes_back_from_its_backups(
+    nord: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
+) -> None:
+    people = await _people(internet, nord, schools["nord"])
+    teacher = people[Part.HEAD_TEACHER]
+    room = await in_room(teacher, "division_parents_staff")
+    await _talk(people, room, "avant la sauvegarde", 10)
+    picture = await teacher.send_picture(room, _PICTURE)
+
+    saved = nord.play("backup").expect_success()
+    await _talk(people, room, "après la sauvegarde", 10)
+    before = await _remember(internet, nord, people, room)
+    await _wait_until_archived(nord)
+    await _talk(people, room, "après le dernier journal", 5)
+    spoken = await teacher.texts(room)
+
+    host = nord.host("homeserver")
+    died = time.monotonic()
+    host.destroy_disk()
+    host.boot()
+    trust_authority(host, nord.authority)
+    restored = nord.play("restore").expect_success()
+    seconds = time.monotonic() - died
+
+    people = await _people(internet, nord, schools["nord"])
+    after = await _remember(internet, nord, people, room)
+    record(
+        "disk destroyed",
+        academy="nord",
+        backup_seconds=round(saved.seconds),
+        restore_seconds=round(restored.seconds),
+        until_people_write_again_seconds=round(seconds),
+        messages_before=len(before.texts),
+        lost_up_to_the_last_archived_log=len(before.texts.keys() - after.texts.keys()),
+        lost_of_those_after_it=len(spoken.keys() - before.texts.keys() - after.texts.keys()),
+        written_after_it=len(spoken.keys() - before.texts.keys()),
+    )
+    assert before.texts.items() <= after.texts.items()
+    assert (after.keys, after.rooms, after.journal) == (before.keys, before.rooms, before.journal)
+    assert await people[Part.PARENT_OF_TWO].download(picture) == _PICTURE
+    await people[Part.HEAD_TEACHER].say(room, "nous revoilà")
+    await people[Part.PARENT_OF_TWO].hears(room, "nous revoilà")
+    assert host.run("systemctl", "--failed", "--plain", "--no-legend").strip() == ""
+    with pytest.raises(AssertionError, match="is not empty"):
+        nord.play("restore").expect_success()
