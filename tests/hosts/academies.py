@@ -105,11 +105,11 @@ class Academy:
     def proxy_address(self) -> str:
         return self.host("proxy").address
 
-    def play(self, playbook: str, *options: str, seconds: float = 2400) -> Played:
-        """Runs one of the playbooks against this académie."""
+    def play(self, playbook: str, *options: str, seconds: float = 2400, checkout: Path = CHECKOUT) -> Played:
+        """Runs one of the playbooks against this académie; ``checkout``: of another state of this project."""
         number = len(list(self.logs.iterdir()))
         log = self.logs / f"{number:02}-{self.plan.name}-{playbook}.txt"
-        return play(self.inventory, playbook, *options, log=log, seconds=seconds)
+        return play(self.inventory, playbook, *options, log=log, seconds=seconds, checkout=checkout)
 
     def checked_bare(self) -> Played:
         """Check mode before anything was ever deployed here; the first call runs it."""

@@ -58,14 +58,16 @@ class Played:
         return self
 
 
-def play(inventory: Path, playbook: str, *options: str, log: Path, seconds: float = 2400) -> Played:
-    """`ansible-playbook -i inventory deploy/PLAYBOOK.yml …`; all it prints also goes to ``log``."""
+def play(
+    inventory: Path, playbook: str, *options: str, log: Path, seconds: float = 2400, checkout: Path = CHECKOUT
+) -> Played:
+    """`ansible-playbook -i inventory deploy/PLAYBOOK.yml …` in a checkout; all it prints also goes to ``log``."""
     command = [_program("ansible-playbook"), "-i", str(inventory), f"deploy/{playbook}.yml", *options]
     began = time.monotonic()
     with log.open("w") as file:
         done = subprocess.run(
             command,
-            cwd=CHECKOUT,
+            cwd=checkout,
             env={**os.environ, **_ENVIRONMENT},
             stdin=subprocess.DEVNULL,
             stdout=file,

@@ -1,0 +1,102 @@
+"""From the release before to this one while people write: no message is lost; how long nobody could write is measured.
+
+```text
+ state of this project that landed before ─┐
+ the Synapse before this one ──────────────┴─► its own site ─► people write ─► upgrade of this checkout ─► compare
+                                                               ╰──────────── without pause ────────────╯
+```
+
+Its backups lie in a folder of the host, as those of the federation of demonstration do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import pytest
+
+from preau.demo.authority import Authority
+from tests.hosts.academies import Academy, Plan, raise_academy
+from tests.hosts.networks import Network
+from tests.hosts.playbooks import CHECKOUT
+from tests.hosts.results import record
+from tests.hosts.schools import activate, import_rosters, invented
+from tests.hosts.settings import settings
+from tests.hosts.test_faults import failed_units, judge, people
+from tests.hosts.traffic import traffic
+
+BEFORE: Final = "77c6b0d70486c4eddd5e11b21b1361ba8947e716"
+"""The state that landed before; brought forward with each release."""
+
+SYNAPSE_BEFORE: Final = "1.162.0"
+SYNAPSE_BEFORE_HASH: Final = "sha256:ea122be63a088f0e3993cf35019c9b6ca4a9baf0bc26019c4549317c5342ee99"  # x86-64
+_LOCKED: Final = re.compile(r"^matrix-synapse==[0-9.]+ \\\n(?:    --hash=\S+(?: \\)?\n)+", re.MULTILINE)
+
+OUEST: Final = Plan("ouest", "single_host", "bookworm", without=frozenset({"sauvegarde"}))
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout of the state before, which brings the Synapse before."""
+    folder = tmp_path_factory.mktemp("before")
+    archive = folder.with_suffix(".tar")
+    packed = subprocess.run(
+        ["git", "-C", CHECKOUT, "archive", f"--output={archive}", BEFORE], capture_output=True, text=True, check=False
+    )
+    if packed.returncode != 0:
+        pytest.skip(f"the history of this checkout does not reach {BEFORE}: {packed.stderr.strip()}")
+    subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
+    lock = folder / "deploy/requirements/synapse.txt"
+    older = f"matrix-synapse=={SYNAPSE_BEFORE} \\\n    --hash={SYNAPSE_BEFORE_HASH}\n"
+    text, count = _LOCKED.subn(lambda _: older, lock.read_text())
+    assert count == 1
+    lock.write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ouest(network: Network, authority: Authority) -> Academy:
+    """One machine, Debian 12, that keeps its backups itself."""
+    academy = raise_academy(OUEST, network, authority)
+    alone: dict[str, Any] = {"preau_peers": [], "backup_repository": "folder"}
+    academy.write_inventory({**settings(OUEST), **alone})
+    return academy
+
+
+def _synapse(academy: Academy) -> str:
+    """The version that runs."""
+    said = academy.host("homeserver").run("curl", "--silent", "http://127.0.0.1:8008/_synapse/admin/v1/server_version")
+    found = re.search(r"\d+\.\d+\.\d+", said)
+    assert found, said
+    return found[0]
+
+
+async def test_an_upgrade_loses_no_message(ouest: Academy, before: Path, internet: aiohttp.ClientSession) -> None:
+    await asyncio.to_thread(lambda: ouest.play("site", checkout=before).expect_success())
+    assert _synapse(ouest) == SYNAPSE_BEFORE
+    demo = invented(3)
+    import_rosters(ouest, demo)
+    writers, room = await people(internet, ouest, activate(ouest, demo))
+
+    refused = await asyncio.to_thread(ouest.play, "site")
+    assert refused.status != 0
+    assert "upgrade.yml" in refused.output
+    assert _synapse(ouest) == SYNAPSE_BEFORE
+
+    async with traffic(room, writers) as told:
+        broken = time.monotonic()
+        played = await asyncio.to_thread(ouest.play, "upgrade")
+        await told.flows()
+    played.expect_success()
+    assert _synapse(ouest) != SYNAPSE_BEFORE
+    record("upgrade", academy="ouest", seconds=round(played.seconds), synapse=[SYNAPSE_BEFORE, _synapse(ouest)])
+    await judge(told, writers[0], "upgrade", ouest, broken)
+    assert failed_units(ouest.host("homeserver")) == ""
+    again = await asyncio.to_thread(ouest.play, "site")
+    assert again.expect_success().changed_tasks == []
