@@ -221,22 +221,23 @@ class Homeserver:
             "synapse_data_folder": str(self._data),
             "synapse_client_port": spec.client_port,
             "synapse_federation_port": spec.federation_port,
-            "synapse_federation_tls": True,
+            "synapse_behind_proxy": False,
             "synapse_tls_certificate_path": str(certificate.certificate),
             "synapse_tls_private_key_path": str(certificate.key),
-            "synapse_x_forwarded": False,
             "synapse_federation_peers": list(spec.peers),
             "synapse_federation_ca_files": [str(spec.authority.certificate)],
             "synapse_ip_range_blacklist": [],  # everybody is on loopback, which Synapse would refuse to call
             "synapse_service_url": spec.service_url or "",
-            "synapse_default_room_version": spec.room_version,
-            "synapse_bcrypt_rounds": spec.bcrypt_rounds,
             "synapse_guard_clamd_socket": spec.clamd_socket,
             "synapse_modules": list(spec.modules),
-            "synapse_operator": {**_DEMO_OPTIONS, **spec.operator},
+            "synapse_operator": {**_DEMO_OPTIONS, **self._chosen(), **spec.operator},
             **spec.database.as_variables(),
             **self.credentials.as_variables(),
         }
+
+    def _chosen(self) -> dict[str, object]:
+        """What the spec says of rooms and accounts, as Synapse's own options."""
+        return {"default_room_version": self.spec.room_version, "bcrypt_rounds": self.spec.bcrypt_rounds}
 
     def _command(self) -> list[str]:
         configuration = [argument for file in self.configuration_files() for argument in ("-c", str(file))]
