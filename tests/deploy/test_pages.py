@@ -72,6 +72,11 @@ def test_every_role_has_a_page() -> None:
     assert {page.parent.name for page in ROLE_PAGES} == roles
 
 
+@pytest.mark.parametrize("role", sorted(role_specs()))
+def test_a_role_asks_its_operator_for_no_more_than_forty_variables(role: str) -> None:
+    assert len(role_specs()[role]) <= 40
+
+
 @pytest.mark.parametrize("page", ROLE_PAGES, ids=lambda page: page.parent.name)
 def test_the_variables_of_a_role_stand_in_its_page(page: Path) -> None:
     assert page.read_text() == render_role(page), "python -m tests.role_pages"

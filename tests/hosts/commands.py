@@ -31,7 +31,7 @@ def run(
     stdin: str = "",
     cwd: Path | None = None,
 ) -> str:
-    """Runs a program to its end and returns what it printed; ``env`` comes on top of our own environment.
+    """Runs a program to its end and returns its standard output; ``env`` comes on top of our own environment.
 
     Raises:
         CommandFailed: it ended with another status than 0.
@@ -43,15 +43,14 @@ def run(
         env={**os.environ, **(env or {})},
         input=stdin,
         cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         errors="replace",
         timeout=seconds,
         check=False,
     )
     if done.returncode:
-        raise CommandFailed(words, done.returncode, done.stdout)
+        raise CommandFailed(words, done.returncode, done.stdout + done.stderr)
     return done.stdout
 
 
