@@ -73,8 +73,9 @@ def test_every_role_has_a_page() -> None:
 
 
 @pytest.mark.parametrize("role", sorted(role_specs()))
-def test_a_role_asks_its_operator_for_no_more_than_forty_variables(role: str) -> None:
-    assert len(role_specs()[role]) <= 40
+def test_a_role_leaves_its_operator_no_more_than_forty_variables(role: str) -> None:
+    """Besides those that the playbooks give it themselves."""
+    assert len(role_specs()[role].keys() - wired()) <= 40
 
 
 @pytest.mark.parametrize("page", ROLE_PAGES, ids=lambda page: page.parent.name)
