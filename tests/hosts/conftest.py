@@ -15,7 +15,7 @@ from tests.hosts.academies import Academy, Plan, raise_academy
 from tests.hosts.networks import Network
 from tests.hosts.people import outside
 from tests.hosts.schools import School, activate, import_rosters, invented
-from tests.hosts.settings import NORD, SUD, settings
+from tests.hosts.settings import ALONE, NORD, OUEST, SUD, settings
 
 WANTED: Final = "PREAU_TEST_HOSTS" in os.environ
 if not WANTED:
@@ -27,9 +27,11 @@ _ORDER: Final = (
     "test_installation",
     "test_conversation",
     "test_attack_surface",
+    "test_operations",
     "test_faults",
     "test_restore",
     "test_upgrade",
+    "test_decommission",
 )
 
 
@@ -80,6 +82,14 @@ def nord(network: Network, authority: Authority) -> Academy:
 def sud(network: Network, authority: Authority) -> Academy:
     """Database, homeserver, worker, proxy and service apart, Debian 13; `up()` deploys."""
     return _bare(SUD, network, authority)
+
+
+@pytest.fixture(scope="session")
+def ouest(network: Network, authority: Authority) -> Academy:
+    """One machine, Debian 12, that keeps its backups itself; the life of an académie is tried on it, to its end."""
+    academy = raise_academy(OUEST, network, authority)
+    academy.write_inventory({**settings(OUEST), **ALONE})
+    return academy
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from preau.demo.cast import DEMO_YEAR
 from tests.hosts.academies import Plan
 
 NORD: Final = Plan("nord", "single_host", "bookworm", disks={"homeserver": "6G"})
+OUEST: Final = Plan("ouest", "single_host", "bookworm", without=frozenset({"sauvegarde"}))
 SUD: Final = Plan("sud", "multi_host", "trixie", without=frozenset({"synapse-2", "entree-2", "veille"}))
 
 _SERVERS: Final = tuple(plan.server for plan in (NORD, SUD))
@@ -21,6 +22,10 @@ _NOT_TALKED_TO: Final = [
     "fe80::/10",
     "fc00::/7",
 ]
+
+
+ALONE: Final = {"preau_peers": [], "backup_repository": "folder"}
+"""What `OUEST` has besides: nobody to talk to, and its backups in a folder of its own."""
 
 
 def settings(plan: Plan) -> dict[str, Any]:

@@ -16,18 +16,15 @@ import re
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import pytest
 
-from preau.demo.authority import Authority
-from tests.hosts.academies import Academy, Plan, raise_academy
-from tests.hosts.networks import Network
+from tests.hosts.academies import Academy
 from tests.hosts.playbooks import CHECKOUT
 from tests.hosts.results import record
 from tests.hosts.schools import activate, import_rosters, invented
-from tests.hosts.settings import settings
 from tests.hosts.test_faults import failed_units, judge, people
 from tests.hosts.traffic import traffic
 
@@ -37,8 +34,6 @@ BEFORE: Final = "77c6b0d70486c4eddd5e11b21b1361ba8947e716"
 SYNAPSE_BEFORE: Final = "1.162.0"
 SYNAPSE_BEFORE_HASH: Final = "sha256:ea122be63a088f0e3993cf35019c9b6ca4a9baf0bc26019c4549317c5342ee99"  # x86-64
 _LOCKED: Final = re.compile(r"^matrix-synapse==[0-9.]+ \\\n(?:    --hash=\S+(?: \\)?\n)+", re.MULTILINE)
-
-OUEST: Final = Plan("ouest", "single_host", "bookworm", without=frozenset({"sauvegarde"}))
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +53,6 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert count == 1
     lock.write_text(text)
     return folder
-
-
-@pytest.fixture(scope="module")
-def ouest(network: Network, authority: Authority) -> Academy:
-    """One machine, Debian 12, that keeps its backups itself."""
-    academy = raise_academy(OUEST, network, authority)
-    alone: dict[str, Any] = {"preau_peers": [], "backup_repository": "folder"}
-    academy.write_inventory({**settings(OUEST), **alone})
-    return academy
 
 
 def _synapse(academy: Academy) -> str:
