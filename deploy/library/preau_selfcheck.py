@@ -81,6 +81,8 @@ def system(settings: Mapping[str, Any]) -> Iterator[Line]:
         )
     if Path(settings["certificate"]).exists():
         yield _internal_certificate(settings["certificate"])
+    if settings["name"]:
+        yield _own_name(settings["name"], settings["address"])
 
 
 def _disks(folders: Sequence[str], percent: int) -> Iterator[Line]:
@@ -102,6 +104,26 @@ def _internal_certificate(path: str) -> Line:
     days = (ssl.cert_time_to_seconds(ends) - time.time()) / 86400 if ends else 0
     short = f"{days:.0f} days left" if days < LEAST_DAYS else ""
     return line("certificate between hosts", short, "run deploy/site.yml: it renews it", f"{days:.0f} days left")
+
+
+def _own_name(name: str, address: str) -> Line:
+    """What listens at the host's address is asked for by its name, by the programs beside it, too."""
+    try:
+        found = sorted({str(info[4][0]) for info in socket.getaddrinfo(name, None, socket.AF_INET)})
+    except OSError:
+        found = []
+    wrong = f"{name} is {', '.join(found) or 'nobody'} to itself, and not {address}" if found != [address] else ""
+    do = "run deploy/site.yml; if it comes back, something writes /etc/hosts anew: with cloud-init, manage_etc_hosts"
+    return line("own name", wrong, do, f"{name} is {address}")
+
+
+def bus(settings: Mapping[str, Any]) -> Iterator[Line]:
+    """The connections that Synapse's processes on this host hold to Redis; without, each goes on alone, and seems well."""
+    port, wanted = settings["port"], int(settings["processes"])
+    held = len(output("ss", "-Htn", "state", "established", f"( dport = :{port} )").splitlines())
+    few = f"{held} connections to port {port}, of {wanted} processes" if held < wanted else ""
+    do = f"journalctl -u 'preau-synapse*' | grep 'redis server' says why; is {settings['host']} reached from here?"
+    yield line("bus", few, do, f"{held} connections of {wanted} processes")
 
 
 def units(settings: Mapping[str, Any]) -> Iterator[Line]:
@@ -326,6 +348,7 @@ def _signed(uri: str, ours: str, peer: str, key: Path) -> str:
 PARTS: dict[str, Callable[[Mapping[str, Any]], Iterator[Line]]] = {
     "system": system,
     "units": units,
+    "bus": bus,
     "health": health,
     "doctor": doctor,
     "backups": backups,
