@@ -118,7 +118,7 @@ def _own_name(name: str, address: str) -> Line:
 
 
 def bus(settings: Mapping[str, Any]) -> Iterator[Line]:
-    """The connections that Synapse's processes on this host hold to Redis; without, each goes on alone, and seems well."""
+    """The connections that Synapse's processes here hold to Redis; without, each goes on alone, and seems well."""
     port, wanted = settings["port"], int(settings["processes"])
     held = len(output("ss", "-Htn", "state", "established", f"( dport = :{port} )").splitlines())
     few = f"{held} connections to port {port}, of {wanted} processes" if held < wanted else ""
