@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -112,21 +113,33 @@ class Academy:
         return play(self.inventory, playbook, *options, log=log, seconds=seconds, checkout=checkout)
 
     def checked_bare(self) -> Played:
-        """Check mode before anything was ever deployed here; the first call runs it."""
-        if "bare" not in self._once:
-            self._once["bare"] = self.play("site", "--check", "--diff")
-        return self._once["bare"]
+        """Check mode before anything was ever deployed here."""
+        return self._first("bare", "site", "--check", "--diff")
 
     def up(self) -> Played:
-        """Deployed; the first call does it, and a failure stays one.
+        """Deployed.
 
         Raises:
             AssertionError: the playbook failed.
         """
-        if "up" not in self._once:
-            self.checked_bare()
-            self._once["up"] = self.play("site")
-        return self._once["up"].expect_success()
+        self.checked_bare()
+        return self._first("up", "site").expect_success()
+
+    def again(self) -> Played:
+        """The same once more, where nothing is left to do."""
+        self.up()
+        return self._first("again", "site")
+
+    def checked_up(self) -> Played:
+        """Check mode where nothing is left to do."""
+        self.again()
+        return self._first("checked", "site", "--check", "--diff")
+
+    def _first(self, what: str, playbook: str, *options: str) -> Played:
+        """The outcome of the first run: the first call runs it, and a failure stays one."""
+        if what not in self._once:
+            self._once[what] = self.play(playbook, *options)
+        return self._once[what]
 
     def preau(self, *arguments: str, stdin: str = "", seconds: float = 300) -> str:
         """Runs the product's own command on the service's host, as its operator does."""
@@ -163,6 +176,13 @@ def raise_academy(plan: Plan, network: Network, authority: Authority) -> Academy
     for machine in machines:
         trust_authority(machine, authority)
     return Academy(plan, network, machines, authority)
+
+
+def side_by_side(academies: Iterable[Academy], what: Callable[[Academy], Played]) -> None:
+    """Does the same for each at the same time: a playbook waits more than it works."""
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(what, academies):
+            pass
 
 
 def trust_authority(machine: Machine, authority: Authority) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from preau.demo.authority import Authority
 from tests.hosts import laboratory
-from tests.hosts.academies import Academy, Plan, raise_academy
+from tests.hosts.academies import Academy, Plan, raise_academy, side_by_side
 from tests.hosts.networks import Network
 from tests.hosts.people import outside
 from tests.hosts.schools import School, activate, import_rosters, invented
@@ -95,9 +95,14 @@ def ouest(network: Network, authority: Authority) -> Academy:
 @pytest.fixture(scope="session")
 def academies(nord: Academy, sud: Academy) -> tuple[Academy, Academy]:
     """Both, up."""
-    nord.up()
-    sud.up()
+    side_by_side((nord, sud), Academy.up)
     return nord, sud
+
+
+@pytest.fixture(scope="session")
+def installed(nord: Academy, sud: Academy) -> None:
+    """Each of both checked, put up, put up again and checked again; the tests look at what each run said."""
+    side_by_side((nord, sud), Academy.checked_up)
 
 
 @pytest.fixture(scope="session", params=["nord", "sud"])

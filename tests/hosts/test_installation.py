@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.hosts.academies import Academy
 from tests.hosts.results import record
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _both(installed: None) -> None:
+    """Both académies at the same time, before the tests look."""
 
 
 def test_check_mode_on_bare_hosts_says_what_would_be_done(academy: Academy) -> None:
@@ -17,15 +24,13 @@ def test_site_brings_the_academy_up(academy: Academy) -> None:
 
 
 def test_a_second_run_changes_nothing(academy: Academy) -> None:
-    academy.up()
-    played = academy.play("site").expect_success()
+    played = academy.again().expect_success()
     assert played.changed_tasks == []
     record("site again", academy=academy.plan.name, hosts=len(academy.machines), seconds=round(played.seconds))
 
 
 def test_check_mode_on_the_running_academy_shows_no_difference(academy: Academy) -> None:
-    academy.up()
-    played = academy.play("site", "--check", "--diff").expect_success()
+    played = academy.checked_up().expect_success()
     assert played.changed_tasks == []
     assert not played.shows_diff
 
