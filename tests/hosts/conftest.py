@@ -14,7 +14,7 @@ from tests.hosts import laboratory
 from tests.hosts.academies import Academy, Plan, raise_academy, side_by_side
 from tests.hosts.networks import Network
 from tests.hosts.people import outside
-from tests.hosts.schools import School, activate, import_rosters, invented
+from tests.hosts.schools import Schools
 from tests.hosts.settings import ALONE, NORD, OUEST, SUD, settings
 
 WANTED: Final = "PREAU_TEST_HOSTS" in os.environ
@@ -120,11 +120,6 @@ async def internet(network: Network, authority: Authority) -> AsyncIterator[aioh
 
 
 @pytest.fixture(scope="session")
-def schools(academies: tuple[Academy, Academy]) -> dict[str, School]:
+def schools(nord: Academy, sud: Academy) -> Schools:
     """By académie: a school whose rosters were imported there, and people of it with accounts."""
-    found = {}
-    for number, academy in enumerate(academies, start=1):
-        demo = invented(number)
-        import_rosters(academy, demo)
-        found[academy.plan.name] = activate(academy, demo)
-    return found
+    return Schools((nord, sud))

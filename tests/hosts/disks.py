@@ -9,11 +9,14 @@ import fcntl
 import os
 import shutil
 import struct
+import time
 from pathlib import Path
 from typing import Final
 
 from tests.hosts.commands import run
 
+_LET_GO_SECONDS: Final = 30
+_POLL_SECONDS: Final = 0.1
 _EXT4_SHUTDOWN: Final = 0x8004587D  # EXT4_IOC_SHUTDOWN, `linux/ext4.h`
 _LOSE_EVERYTHING_UNWRITTEN: Final = 2  # EXT4_GOING_FLAGS_NOLOGFLUSH: not even the journal is written out any more
 
@@ -48,8 +51,22 @@ class Disk:
     def unmount(self) -> None:
         """Harmless when it is not mounted."""
         for point in (self.root, self._layers):
-            while point.is_mount():
+            while _mounted(point):
                 run("umount", point)
+        if self._size is not None:
+            self._wait_until_let_go()
+
+    def _wait_until_let_go(self) -> None:
+        """Until the last dying process has let go of the disk: mounted before that, it is the old one without power.
+
+        Raises:
+            TimeoutError: something holds it.
+        """
+        deadline = time.monotonic() + _LET_GO_SECONDS
+        while run("losetup", "--associated", self._image).strip():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"something holds {self._image}")
+            time.sleep(_POLL_SECONDS)
 
     def lose_power(self) -> None:
         """Stops the disk between two writes: whatever was not written through (fsync) is lost. Only with a size.
@@ -78,3 +95,8 @@ class Disk:
         for point in (self.root, self._layers):
             if point.exists():
                 shutil.rmtree(point)
+
+
+def _mounted(point: Path) -> bool:
+    """By the kernel's list: a disk without power answers no question about itself."""
+    return any(line.split()[1] == str(point) for line in Path("/proc/self/mounts").read_text().splitlines())

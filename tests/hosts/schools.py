@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,17 +56,18 @@ def import_rosters(academy: Academy, demo: DemoSchool) -> dict[str, object]:
     return said
 
 
-async def in_room(someone: Someone, kind: str) -> str:
-    """The room of a kind that somebody is in.
+async def in_room(kind: str, *people: Someone) -> str:
+    """The room of a kind that all of them are in.
 
     Raises:
-        LookupError: they are in none.
+        LookupError: there is none.
     """
-    for room in sorted(await someone.joined()):
-        created = await someone.state(room, "m.room.create")
+    joined = [await someone.joined() for someone in people]
+    for room in sorted(set.intersection(*joined)):
+        created = await people[0].state(room, "m.room.create")
         if created.get(KEY_FIELD, "").startswith(f"{kind}/"):
             return room
-    raise LookupError(f"{someone.user} is in no room {kind}")
+    raise LookupError(f"{', '.join(someone.user for someone in people)} share no room {kind}")
 
 
 def activate(academy: Academy, demo: DemoSchool) -> School:
@@ -80,3 +81,19 @@ def activate(academy: Academy, demo: DemoSchool) -> School:
         row = json.loads(said)["people"][0]
         people[part] = Login(row["user_id"], row["name"], password)
     return School(demo, people)
+
+
+class Schools(dict[str, School]):
+    """By académie: a school with its rosters there, and people of it with accounts; made when first asked for."""
+
+    def __init__(self, academies: Iterable[Academy]) -> None:
+        super().__init__()
+        self._academies = {academy.plan.name: (number, academy) for number, academy in enumerate(academies, start=1)}
+
+    def __missing__(self, name: str) -> School:
+        number, academy = self._academies[name]
+        academy.up()
+        demo = invented(number)
+        import_rosters(academy, demo)
+        self[name] = activate(academy, demo)
+        return self[name]

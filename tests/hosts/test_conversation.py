@@ -28,8 +28,7 @@ async def test_a_guardian_and_a_teacher_talk_through_nginx(
     school = schools[academy.plan.name]
     guardian = await logged_in(internet, academy, school, Part.PARENT_OF_TWO)
     teacher = await logged_in(internet, academy, school, Part.HEAD_TEACHER)
-    room = await in_room(teacher, "division_parents_staff")
-    assert room in await guardian.joined()
+    room = await in_room("division_parents_staff", teacher, guardian)
     for speaker, listener, text in (
         (guardian, teacher, "Bonjour, mon enfant sera absent jeudi."),
         (teacher, guardian, "C’est noté, bon rétablissement."),
@@ -44,7 +43,7 @@ async def test_direction_announces_and_a_guardian_reads_but_may_not_write(
     school = schools[academy.plan.name]
     principal = await logged_in(internet, academy, school, Part.PRINCIPAL)
     guardian = await logged_in(internet, academy, school, Part.PARENT_OF_TWO)
-    room = await in_room(principal, "announce_school")
+    room = await in_room("announce_school", principal, guardian)
     await principal.say(room, "La cantine est fermée vendredi.")
     await guardian.hears(room, "La cantine est fermée vendredi.")
     with pytest.raises(Refused) as refused:

@@ -44,7 +44,7 @@ async def people(internet: aiohttp.ClientSession, academy: Academy, school: Scho
         for login in (school.people[part] for part in PARTS)
     ]
     writers = [someone for part, someone in zip(PARTS, everybody, strict=True) if part is not Part.PRINCIPAL]
-    return writers, await in_room(writers[0], "division_parents_staff")
+    return writers, await in_room("division_parents_staff", *writers)
 
 
 async def judge(told: Traffic, reader: Someone, what: str, academy: Academy, broken: float) -> None:

@@ -64,7 +64,7 @@ async def test_rotated_secrets_are_taken_by_all_and_people_go_on_talking(
     assert [name for name in names if _secret(academy, name) == old[name]] == []
     (now,), past = await _signing_keys(internet, academy)
     assert ((now != key), past - over) == (("vault_synapse_signing_key" in names), {key} - {now})
-    room = await in_room(teacher, "division_parents_staff")
+    room = await in_room("division_parents_staff", teacher, parent)
     await teacher.say(room, "la clé a changé")
     await parent.hears(room, "la clé a changé")
     academy.preau("doctor")

@@ -96,7 +96,7 @@ async def test_an_academy_whose_disk_is_destroyed_comes_back_from_its_backups(
 ) -> None:
     people = await _people(internet, nord, schools["nord"])
     teacher = people[Part.HEAD_TEACHER]
-    room = await in_room(teacher, "division_parents_staff")
+    room = await in_room("division_parents_staff", teacher, people[Part.PARENT_OF_TWO])
     await _talk(people, room, "avant la sauvegarde", 10)
     picture = await teacher.send_picture(room, _PICTURE)
 
