@@ -42,6 +42,8 @@ class Disk:
 
     def mount(self, base: Path) -> None:
         if self._size is not None:
+            for point in (self._layers, self.root):
+                _share(point)
             run("mount", "-o", "loop", self._image, self._layers)
         up, work = self._layers / "up", self._layers / "work"
         up.mkdir(exist_ok=True)
@@ -95,6 +97,12 @@ class Disk:
         for point in (self.root, self._layers):
             if point.exists():
                 shutil.rmtree(point)
+
+
+def _share(point: Path) -> None:
+    """What is mounted there from now on is unmounted in the other hosts, too: each copied all mounts when it started."""
+    run("mount", "--bind", point, point)
+    run("mount", "--make-shared", point)
 
 
 def _mounted(point: Path) -> bool:
