@@ -100,7 +100,7 @@ class Disk:
 
 
 def _share(point: Path) -> None:
-    """What is mounted there from now on is unmounted in the other hosts, too: each copied all mounts when it started."""
+    """What is mounted there from now on is unmounted in the other hosts, too: each copied all mounts as it started."""
     run("mount", "--bind", point, point)
     run("mount", "--make-shared", point)
 
