@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import aiohttp
 
 from preau.demo.academy import EXPORTED
 from preau.demo.cast import invent_school, invented_uai
@@ -38,6 +40,18 @@ class School:
 
     demo: DemoSchool
     people: Mapping[Part, Login]
+    clients: dict[Part, Someone] = field(default_factory=dict)
+
+    async def client(self, internet: aiohttp.ClientSession, server: str, part: Part) -> Someone:
+        """Somebody at the one device that they have. A second one would be limited until somebody confirms it."""
+        if part not in self.clients:
+            self.clients[part] = await self.log_in(internet, server, part)
+        return self.clients[part]
+
+    async def log_in(self, internet: aiohttp.ClientSession, server: str, part: Part) -> Someone:
+        """Somebody at a new device, with the password that they were given."""
+        login = self.people[part]
+        return await Someone.log_in(internet, server, login.user, login.password)
 
 
 def invented(number: int) -> DemoSchool:

@@ -7,13 +7,8 @@ import pytest
 
 from preau.demo.parts import Part
 from tests.hosts.academies import Academy
-from tests.hosts.people import Refused, Someone
+from tests.hosts.people import Refused
 from tests.hosts.schools import School, import_rosters, in_room
-
-
-async def logged_in(internet: aiohttp.ClientSession, academy: Academy, school: School, part: Part) -> Someone:
-    login = school.people[part]
-    return await Someone.log_in(internet, academy.server, login.user, login.password)
 
 
 def test_the_same_roster_again_brings_nothing_new(academy: Academy, schools: dict[str, School]) -> None:
@@ -26,8 +21,8 @@ async def test_a_guardian_and_a_teacher_talk_through_nginx(
     academy: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
 ) -> None:
     school = schools[academy.plan.name]
-    guardian = await logged_in(internet, academy, school, Part.PARENT_OF_TWO)
-    teacher = await logged_in(internet, academy, school, Part.HEAD_TEACHER)
+    guardian = await school.client(internet, academy.server, Part.PARENT_OF_TWO)
+    teacher = await school.client(internet, academy.server, Part.HEAD_TEACHER)
     room = await in_room("division_parents_staff", teacher, guardian)
     for speaker, listener, text in (
         (guardian, teacher, "Bonjour, mon enfant sera absent jeudi."),
@@ -41,8 +36,8 @@ async def test_direction_announces_and_a_guardian_reads_but_may_not_write(
     academy: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
 ) -> None:
     school = schools[academy.plan.name]
-    principal = await logged_in(internet, academy, school, Part.PRINCIPAL)
-    guardian = await logged_in(internet, academy, school, Part.PARENT_OF_TWO)
+    principal = await school.client(internet, academy.server, Part.PRINCIPAL)
+    guardian = await school.client(internet, academy.server, Part.PARENT_OF_TWO)
     room = await in_room("announce_school", principal, guardian)
     await principal.say(room, "La cantine est fermée vendredi.")
     await guardian.hears(room, "La cantine est fermée vendredi.")

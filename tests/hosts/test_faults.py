@@ -38,12 +38,8 @@ def kill(group: str, unit: str) -> Break:
 
 
 async def people(internet: aiohttp.ClientSession, academy: Academy, school: School) -> tuple[list[Someone], str]:
-    """Everybody of the school who has an account, logged in, and the room they all may write into."""
-    everybody = [
-        await Someone.log_in(internet, academy.server, login.user, login.password)
-        for login in (school.people[part] for part in PARTS)
-    ]
-    writers = [someone for part, someone in zip(PARTS, everybody, strict=True) if part is not Part.PRINCIPAL]
+    """Those of the school who may write to each other, at their clients, and the room for it."""
+    writers = [await school.client(internet, academy.server, part) for part in PARTS if part is not Part.PRINCIPAL]
     return writers, await in_room("division_parents_staff", *writers)
 
 

@@ -10,7 +10,6 @@ import yaml
 
 from preau.demo.parts import Part
 from tests.hosts.academies import Academy
-from tests.hosts.people import Someone
 from tests.hosts.results import record
 from tests.hosts.schools import School, in_room
 
@@ -49,10 +48,8 @@ async def test_rotated_secrets_are_taken_by_all_and_people_go_on_talking(
     names: tuple[str, ...],
 ) -> None:
     academy = next(one for one in academies if one.plan.name == where)
-    login = {part: schools[where].people[part] for part in (Part.HEAD_TEACHER, Part.PARENT_OF_TWO)}
-    teacher, parent = [
-        await Someone.log_in(internet, academy.server, known.user, known.password) for known in login.values()
-    ]
+    parts = (Part.HEAD_TEACHER, Part.PARENT_OF_TWO)
+    teacher, parent = [await schools[where].client(internet, academy.server, part) for part in parts]
     old = {name: _secret(academy, name) for name in names}
     (key,), over = await _signing_keys(internet, academy)
 

@@ -40,11 +40,8 @@ class Remembered:
 
 
 async def _people(internet: aiohttp.ClientSession, academy: Academy, school: School) -> dict[Part, Someone]:
-    """Everybody with an account, by the password that they were given."""
-    return {
-        part: await Someone.log_in(internet, academy.server, login.user, login.password)
-        for part, login in school.people.items()
-    }
+    """Everybody with an account, at their clients."""
+    return {part: await school.client(internet, academy.server, part) for part in school.people}
 
 
 async def _signing_keys(internet: aiohttp.ClientSession, academy: Academy) -> dict[str, str]:
@@ -115,7 +112,6 @@ async def test_an_academy_whose_disk_is_destroyed_comes_back_from_its_backups(
     restored = nord.play("restore").expect_success()
     seconds = time.monotonic() - died
 
-    people = await _people(internet, nord, schools["nord"])
     after = await _remember(internet, nord, people, room)
     record(
         "disk destroyed",
@@ -130,6 +126,9 @@ async def test_an_academy_whose_disk_is_destroyed_comes_back_from_its_backups(
     )
     assert before.texts.items() <= after.texts.items()
     assert (after.keys, after.rooms, after.journal) == (before.keys, before.rooms, before.journal)
+    for part, someone in people.items():
+        again = await schools["nord"].log_in(internet, nord.server, part)
+        assert again.user == someone.user
     assert await people[Part.PARENT_OF_TWO].download(picture) == _PICTURE
     await people[Part.HEAD_TEACHER].say(room, "nous revoilà")
     await people[Part.PARENT_OF_TWO].hears(room, "nous revoilà")
