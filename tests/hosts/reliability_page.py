@@ -15,7 +15,7 @@ from typing import Any, Final
 from tests.hosts.results import FILE
 
 PAGE: Final = Path(__file__).parents[2] / "docs/reliability.md"
-_BETWEEN: Final = re.compile(r"(?<=<!-- (faults|drills) -->\n).*?(?=<!-- end -->)", re.DOTALL)
+_BETWEEN: Final = re.compile(r"(<!-- (faults|drills) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Figures = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ def render(page: str, figures: Iterable[Figures]) -> str:
     faults = [row for row in figures if "longest_silence_seconds" in row]
     drills = [row for row in figures if "longest_silence_seconds" not in row]
     tables = {"faults": _faults(faults), "drills": _drills(drills)}
-    return _BETWEEN.sub(lambda found: "\n".join(tables[found[1]]) + "\n", page)
+    return _BETWEEN.sub(lambda found: found[1] + "\n".join(tables[found[2]]) + "\n" + found[3], page)
 
 
 def _faults(rows: Iterable[Figures]) -> list[str]:

@@ -80,7 +80,7 @@ async def test_an_upgrade_loses_no_message(ouest: Academy, before: Path, interne
     played.expect_success()
     assert await _synapse(internet, ouest) != SYNAPSE_BEFORE
     record(
-        "upgrade",
+        "deploy/upgrade.yml",
         academy="ouest",
         seconds=round(played.seconds),
         synapse=[SYNAPSE_BEFORE, await _synapse(internet, ouest)],
