@@ -28,13 +28,13 @@ demo: $(VENV)/.demo ## Two federated académies on this machine; ARGS="--check" 
 check: $(VENV)/.dev ## Style, types, layers: seconds
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/yamllint --strict deploy roles inventories
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > $(VENV)/layers.txt || { cat $(VENV)/layers.txt; exit 1; }
 	@echo "check: style, types and layers hold"
 
 lint: $(VENV)/.dev ## The playbooks and roles by their own linters: a minute
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/ansible-lint --offline -q
-	@$(BIN)/yamllint --strict deploy roles inventories
 	@echo "lint: playbooks and roles hold"
 
 test: $(VENV)/.dev ## The checks and the whole suite; installs what it needs where it may
