@@ -7,7 +7,13 @@ say() { printf 'needs: %s\n' "$*"; }
 
 packages=(debootstrap dnsmasq-base e2fsprogs iproute2 nftables openssh-client systemd-container)
 
-present() { command -v debootstrap dnsmasq ip mkfs.ext4 nft nsenter ssh ssh-keygen systemd-nspawn >/dev/null; }
+# One by one: of several names, `command -v` is content with any.
+present() {
+    local program
+    for program in debootstrap dnsmasq ip mkfs.ext4 nft nsenter ssh ssh-keygen systemd-nspawn; do
+        command -v "$program" >/dev/null || return
+    done
+}
 
 apt_install() {
     export DEBIAN_FRONTEND=noninteractive

@@ -1,5 +1,7 @@
 """A disk is destroyed: the académie comes back from its backups alone, and what is lost is counted.
 
+Before that, what operators do each quarter: backups are tried on a host of their own, beside people who go on writing.
+
 ```text
  people write ─► backup ─► people write ─► log archived ─► people write ─► disk destroyed ─► restore ─► compare
                  ╰──────── all of this is there again ────────────────╯   ╰ lost: counted ╯
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +30,7 @@ from tests.hosts.schools import School, in_room
 
 _ARCHIVED_SECONDS: Final = 90
 _PICTURE: Final = png()
+_DRILL: Final = "var/lib/preau/drill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,36 @@ async def _wait_until_archived(academy: Academy) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{wanted} was not archived")
         await asyncio.sleep(1)
+
+
+async def test_what_was_saved_last_is_proven_beside_production(
+    sud: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
+) -> None:
+    people = await _people(internet, sud, schools["sud"])
+    teacher = people[Part.HEAD_TEACHER]
+    room = await in_room("division_parents_staff", teacher, people[Part.PARENT_OF_TWO])
+    await teacher.send_picture(room, _PICTURE)
+    saved = sud.play("backup").expect_success()
+    await _talk(people, room, "après la sauvegarde", 5)
+
+    drilled = sud.play("restore_drill").expect_success()
+    assert re.search(r"\b[1-9]\d* figures are what was noted", drilled.output)
+    assert re.search(r"\b[1-9]\d* files known, none missing", drilled.output)
+    record(
+        "deploy/restore_drill.yml", academy="sud", backup_seconds=round(saved.seconds), seconds=round(drilled.seconds)
+    )
+    host = sud.host("drill")
+    assert not (host.root / _DRILL).exists()
+    assert host.run("systemctl", "--failed", "--plain", "--no-legend").strip() == ""
+    await people[Part.PARENT_OF_TWO].hears(room, f"après la sauvegarde 4, {Part.HEAD_TEACHER}")
+
+
+def test_a_drill_fails_and_cleans_up_where_another_key_was_saved(sud: Academy, schools: dict[str, School]) -> None:
+    assert schools["sud"].people
+    drilled = sud.play("restore_drill", "-e", "vault_synapse_signing_key='ed25519 other AAAA'")
+    assert drilled.status != 0
+    assert "peers would not believe the other" in " ".join(drilled.output.split())
+    assert not (sud.host("drill").root / _DRILL).exists()
 
 
 async def test_an_academy_whose_disk_is_destroyed_comes_back_from_its_backups(
