@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -141,3 +142,24 @@ async def test_the_guard_says_how_it_stands(guarded: Guarded) -> None:
     assert status["facts"]["person"] > 0
     assert status["missing_inner_parts"] == []
     assert [process["name"] for process in status["processes"]] == ["master"]
+
+
+async def test_a_process_that_a_decision_brought_up_to_date_says_so_at_the_next_look(guarded: Guarded) -> None:
+    teacher, guardian = await guarded.person(Function.TEACHER), await guarded.person(Function.GUARDIAN)
+    said = []
+    for _ in range(2):
+        await guarded.push()
+        assert (await guarded.talk(guardian, teacher)).status == 200  # the decision is what catches up, not the look
+        said.append(await _said_at(guarded, guarded.version))
+    assert said[1] - said[0] < 10_000, "it waited for its next sign of life"
+
+
+async def _said_at(guarded: Guarded, version: int) -> int:
+    """When the process said, in Synapse's milliseconds, that it decides by that version."""
+    for _ in range(200):
+        with _database(guarded) as database:
+            known, at = database.execute("SELECT version, seen_at FROM preau_guard_process").fetchone()
+        if known >= version:
+            return int(at)
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"no process says that it decides by version {version}")

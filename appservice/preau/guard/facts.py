@@ -53,8 +53,8 @@ class Facts:
         self._process = process
         self._started = api.get_current_time_msec()
         self._said = 0
+        self._said_version = self._version = -1
         self._kept: OrderedDict[FactKey, Fact | None] = OrderedDict()
-        self._version = -1
         self._stream = ""
         self._rung = True
         self._bell = Bell(api, "facts", self._hear)
@@ -159,15 +159,17 @@ class Facts:
         self._stream, self._version = held.stream, held.version
 
     async def _look(self) -> None:
-        """Once a second: a change that nobody rang for is found, and now and then the process says that it lives."""
+        """Once a second: a change that nobody rang for is found, and the process says that it lives, or has caught up.
+
+        It says so at once, whether this look or a decision before it found the change: an operator waits for it.
+        """
         held: Position = await self._api.run_db_interaction("preau_guard_position", tables.position)
         if held != Position(self._stream, self._version):
             self._rung = True
             await self._catch_up()
-            self._said = 0
-        now = self._api.get_current_time_msec()
-        if now - self._said >= _SAY_EVERY_MS:
+        now, version = self._api.get_current_time_msec(), self._version
+        if version != self._said_version or now - self._said >= _SAY_EVERY_MS:
             await self._api.run_db_interaction(
-                "preau_guard_note", tables.note_process, self._process, self._version, now, self._started
+                "preau_guard_note", tables.note_process, self._process, version, now, self._started
             )
-            self._said = now
+            self._said, self._said_version = now, version
