@@ -38,6 +38,7 @@ options:
 author: [The Préau developers]
 """
 SECONDS = 10
+DAY = 86_400
 LEAST_DAYS = 14
 
 
@@ -101,7 +102,7 @@ def _disks(folders: Sequence[str], percent: int) -> Iterator[Line]:
 
 def _internal_certificate(path: str) -> Line:
     ends = output("openssl", "x509", "-noout", "-enddate", "-in", path).partition("=")[2]
-    days = (ssl.cert_time_to_seconds(ends) - time.time()) / 86400 if ends else 0
+    days = (ssl.cert_time_to_seconds(ends) - time.time()) / DAY if ends else 0
     short = f"{days:.0f} days left" if days < LEAST_DAYS else ""
     return line("certificate between hosts", short, "run deploy/site.yml: it renews it", f"{days:.0f} days left")
 
@@ -185,10 +186,13 @@ def opener(*more: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
 
 
 def fetch(
-    url: str, headers: Mapping[str, str] | None = None, by: urllib.request.OpenerDirector | None = None
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    by: urllib.request.OpenerDirector | None = None,
+    body: bytes | None = None,
 ) -> tuple[int, bytes, str]:
-    """Status, body, and why there is none (status 0)."""
-    request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310 -- our own addresses
+    """Status, body, and why there is none (status 0). With a body it is posted."""
+    request = urllib.request.Request(url, body, dict(headers or {}))  # noqa: S310 -- our own addresses
     try:
         with (by or opener()).open(request, timeout=SECONDS) as answer:
             return answer.status, answer.read(1_000_000), ""
@@ -254,7 +258,7 @@ def _tls(name: str) -> Line:
             context.wrap_socket(plain, server_hostname=name) as tls,
         ):
             ends = str((tls.getpeercert() or {}).get("notAfter"))
-            days = (ssl.cert_time_to_seconds(ends) - time.time()) / 86400
+            days = (ssl.cert_time_to_seconds(ends) - time.time()) / DAY
             return line(
                 what,
                 f"{days:.0f} days left" if days < LEAST_DAYS else "",
@@ -302,7 +306,7 @@ def federation(settings: Mapping[str, Any]) -> Iterator[Line]:
     by = opener(urllib.request.HTTPSHandler(context=context))
     for peer in settings["peers"]:
         problem, do = _peer(peer, settings, by)
-        yield line(f"federation with {peer}", problem, do, "it is who it says, and takes what we sign")
+        yield line(f"federation with {peer}", problem, do, "it is who it says, takes what we sign, and reaches us")
 
 
 def _peer(peer: str, settings: Mapping[str, Any], by: urllib.request.OpenerDirector) -> tuple[str, str]:
@@ -324,13 +328,32 @@ def _peer(peer: str, settings: Mapping[str, Any], by: urllib.request.OpenerDirec
     signature = {"Authorization": _signed(uri, ours, peer, Path(settings["signing_key"]))}
     status, body, error = fetch(address + uri, signature, by)
     if status in {200, 404}:
-        return "", ""
+        return _way_back(address, settings, by), f"can {peer} reach our public name? Is our proxy up? Else {ask}"
     message = error or re.sub(r"\s+", " ", body.decode(errors="replace"))[:200]
     do = {
         401: f"{peer} cannot read our key: can it reach our public name? Ask its operators to run selfcheck",
         403: f"{peer} does not list us: ask its operators to add {ours} to preau_peers and to run deploy/federate.yml",
     }
     return f"it answers {status}: {message}", do.get(status, ask)
+
+
+def _way_back(address: str, settings: Mapping[str, Any], by: urllib.request.OpenerDirector) -> str:
+    """What keeps a peer from reaching us.
+
+    Asked for keys that are good for longer than ours ever are, it fetches them from us now, and answers with what it
+    has in the end. Ours are good for half a day at least when they are handed out: others are a copy of before.
+    """
+    ours, key = settings["server_name"], ":".join(Path(settings["signing_key"]).read_text().split()[:2])
+    never = {"minimum_valid_until_ts": int(1000 * (time.time() + 7 * DAY))}
+    asked = json.dumps({"server_keys": {ours: {key: never}}}).encode()
+    status, body, error = fetch(f"{address}/_matrix/key/v2/query", {"Content-Type": "application/json"}, by, asked)
+    if status != 200:
+        return f"asked for our keys it answers {status}: {error}"
+    try:
+        until = max((keys["valid_until_ts"] for keys in json.loads(body)["server_keys"]), default=0) / 1000
+    except (ValueError, KeyError, TypeError):
+        return "asked for our keys it answers what is none"
+    return "" if until > time.time() + 0.4 * DAY else "it cannot reach us: what it has of our keys is old"
 
 
 def _signed(uri: str, ours: str, peer: str, key: Path) -> str:

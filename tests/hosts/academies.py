@@ -38,6 +38,8 @@ class Plan:
     inventory: str
     release: str
     without: frozenset[str] = frozenset()  # hosts of the inventory that are left out, by the first part of their name
+    more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # group → hosts that are in it besides
+    told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # host → variables of its own
     disks: Mapping[str, str] = field(default_factory=dict)  # group → size of its hosts' disks, for power cuts
     shipped_for: str = "nord"  # the académie that the inventory describes; its name is replaced by ours
 
@@ -50,11 +52,16 @@ class Plan:
         return CHECKOUT / "inventories" / self.inventory
 
     def hosts_file(self) -> dict[str, Any]:
-        """The shipped list of hosts, for our académie and without those left out."""
+        """The shipped list of hosts, for our académie, without those left out and with what is said of them besides."""
         tree: dict[str, Any] = yaml.safe_load(self.ours((self.source / "hosts.yml").read_text()))
-        for content in tree["all"]["children"].values():
+        groups = tree["all"]["children"]
+        for group, hosts in self.more.items():
+            groups.setdefault(group, {"hosts": {}})["hosts"].update(dict.fromkeys(hosts))
+        for content in groups.values():
             kept = {host: told for host, told in content["hosts"].items() if host.partition(".")[0] not in self.without}
             content["hosts"] = kept
+        for host, told in self.told.items():
+            groups[f"academie_{self.name}"]["hosts"][host] |= told
         return tree
 
     def ours(self, text: str) -> str:
@@ -145,11 +152,23 @@ class Academy:
         """Runs the product's own command on the service's host, as its operator does."""
         return self.host("service").run("preau", *arguments, stdin=stdin, seconds=seconds)
 
+    def grow(self, plan: Plan) -> None:
+        """Bare hosts for those that a larger plan has besides, and the inventory that lists them; nothing is put up."""
+        added = [host for host in plan.hosts() if host not in self.machines]
+        self.plan = plan
+        for machine in up(self.network, [Wish(host, plan.release, plan.disk_of(host)) for host in added]):
+            trust_authority(machine, self.authority)
+            self.machines[machine.name] = machine
+        self._write_hosts()
+
+    def _write_hosts(self) -> None:
+        (self.inventory / "hosts.yml").write_text(yaml.safe_dump(self.plan.hosts_file()))
+        (self.inventory / "reach.json").write_text(reach(self.network, list(self.machines.values())))
+
     def write_inventory(self, settings: Mapping[str, Any]) -> None:
         """The shipped inventory with the settings and the secrets of this try."""
         self.inventory.mkdir(parents=True)
-        (self.inventory / "hosts.yml").write_text(yaml.safe_dump(self.plan.hosts_file()))
-        (self.inventory / "reach.json").write_text(reach(self.network, list(self.machines.values())))
+        self._write_hosts()
         folder = self.inventory / "group_vars" / f"academie_{self.plan.name}"
         folder.mkdir(parents=True)
         for shipped in (self.plan.source / "group_vars" / f"academie_{self.plan.shipped_for}").iterdir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import pytest
@@ -15,7 +15,7 @@ from tests.hosts.academies import Academy, Plan, raise_academy, side_by_side
 from tests.hosts.networks import Network
 from tests.hosts.people import outside
 from tests.hosts.schools import Schools
-from tests.hosts.settings import ALONE, NORD, OUEST, SUD, settings
+from tests.hosts.settings import ALONE, MAILING, NORD, OUEST, SUD, settings
 
 WANTED: Final = "PREAU_TEST_HOSTS" in os.environ
 if not WANTED:
@@ -27,11 +27,15 @@ _ORDER: Final = (
     "test_installation",
     "test_conversation",
     "test_attack_surface",
+    "test_watching",
+    "test_mail",
+    "test_growth",
     "test_operations",
     "test_faults",
     "test_restore",
     "test_upgrade",
     "test_decommission",
+    "test_secrets",
 )
 
 
@@ -66,30 +70,28 @@ def authority(network: Network) -> Authority:
     return Authority(network.folder / "authority")
 
 
-def _bare(plan: Plan, network: Network, authority: Authority) -> Academy:
+def _bare(plan: Plan, network: Network, authority: Authority, **besides: Any) -> Academy:
     academy = raise_academy(plan, network, authority)
-    academy.write_inventory(settings(plan))
+    academy.write_inventory({**settings(plan), **besides})
     return academy
 
 
 @pytest.fixture(scope="session")
 def nord(network: Network, authority: Authority) -> Academy:
     """One machine, Debian 12, and one for its backups; `up()` deploys."""
-    return _bare(NORD, network, authority)
+    return _bare(NORD, network, authority, **MAILING)
 
 
 @pytest.fixture(scope="session")
 def sud(network: Network, authority: Authority) -> Academy:
-    """Database, homeserver, worker, proxy and service apart, Debian 13; `up()` deploys."""
+    """Database, homeserver, worker, proxy, service, what watches and what saves apart, Debian 13; `up()` deploys."""
     return _bare(SUD, network, authority)
 
 
 @pytest.fixture(scope="session")
 def ouest(network: Network, authority: Authority) -> Academy:
-    """One machine, Debian 12, that keeps its backups itself; the life of an académie is tried on it, to its end."""
-    academy = raise_academy(OUEST, network, authority)
-    academy.write_inventory({**settings(OUEST), **ALONE})
-    return academy
+    """One machine, Debian 13, that keeps its backups itself; the life of an académie is tried on it, to its end."""
+    return _bare(OUEST, network, authority, **ALONE)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,9 @@ from tests.hosts.base_trees import ADMIN, locked
 from tests.hosts.machines import Machine, machines
 from tests.hosts.networks import Network, make_network, networks
 
+OUTSIDE: Final = "outside"
+"""What an alias leads to that is no host of the network: the machine that they all run on."""
+
 PROGRAMS: Final = ("debootstrap", "dnsmasq", "ip", "mkfs.ext4", "nft", "nsenter", "ssh", "ssh-keygen", "systemd-nspawn")
 
 
@@ -56,13 +59,13 @@ def up(network: Network, wishes: Sequence[Wish], aliases: Mapping[str, str] | No
 
 
 def add_aliases(network: Network, aliases: Mapping[str, str]) -> None:
-    """Makes public names known to all hosts, and writes the inventory anew."""
+    """Makes public names known to all hosts, each with the host that answers to it, and writes the inventory anew."""
     with locked(network.folder / "aliases.lock"):
         file = network.folder / "aliases.json"
         known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
         known.update(aliases)
         file.write_text(json.dumps(known))
-        addresses = {machine.name: machine.address for machine in machines(network)}
+        addresses = {machine.name: machine.address for machine in machines(network)} | {OUTSIDE: network.gateway}
         given = {alias: addresses[host] for alias, host in known.items() if host in addresses}
         network.tell_names(addresses | given)
         inventory_file(network).write_text(reach(network, machines(network)))

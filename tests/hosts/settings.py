@@ -1,15 +1,34 @@
-"""The two académies of the deployment tests, and what an operator must say of each beside the shipped inventory."""
+"""The three académies of the deployment tests, and what an operator must say of each beside the shipped inventory."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from preau.demo.cast import DEMO_YEAR
 from tests.hosts.academies import Plan
 
 NORD: Final = Plan("nord", "single_host", "bookworm", disks={"homeserver": "6G"})
-OUEST: Final = Plan("ouest", "single_host", "bookworm", without=frozenset({"sauvegarde"}))
-SUD: Final = Plan("sud", "multi_host", "trixie", without=frozenset({"synapse-2", "entree-2", "veille"}))
+
+_OUEST_HOST: Final = ("preau.ouest.example",)
+OUEST: Final = Plan(
+    "ouest",
+    "single_host",
+    "trixie",
+    without=frozenset({"sauvegarde"}),
+    more={"redis": _OUEST_HOST, "workers": _OUEST_HOST},
+)
+
+_EACH_KIND: Final = ("generic", "persister", "federation-sender", "media", "pusher")
+SUD: Final = Plan(
+    "sud",
+    "multi_host",
+    "trixie",
+    without=frozenset({"synapse-2", "entree-2"}),
+    told={"synapse-1.sud.example": {"synapse_workers": [{"kind": kind, "count": 1} for kind in _EACH_KIND]}},
+)
+GROWN_SUD: Final = replace(SUD, without=frozenset({"entree-2"}))
+"""The same with one worker host more, which says nothing of its workers."""
 
 _SERVERS: Final = tuple(plan.server for plan in (NORD, SUD))
 # The académies meet on a private network here, which homeservers do not talk to unless told so.
@@ -23,6 +42,19 @@ _NOT_TALKED_TO: Final = [
     "fc00::/7",
 ]
 
+
+MAIL_HOST: Final = "poste.example"
+MAIL_PORT: Final = 2525
+MAIL_SENDER: Final = "preau@nord.example"
+MAIL_OPERATORS: Final = ("exploitation@nord.example",)
+MAILING: Final = {
+    "mail_enabled": True,
+    "mail_relay_host": MAIL_HOST,
+    "mail_relay_port": MAIL_PORT,
+    "mail_sender": MAIL_SENDER,
+    "mail_operators": list(MAIL_OPERATORS),
+}
+"""What `NORD` has besides: a mail server to hand over to."""
 
 ALONE: Final = {"preau_peers": [], "backup_repository": "folder"}
 """What `OUEST` has besides: nobody to talk to, and its backups in a folder of its own."""

@@ -122,6 +122,37 @@ def test_a_drill_fails_and_cleans_up_where_another_key_was_saved(sud: Academy, s
     assert not (sud.host("drill").root / _DRILL).exists()
 
 
+async def test_one_host_that_was_lost_comes_back_while_the_others_are_up(
+    sud: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
+) -> None:
+    people = await _people(internet, sud, schools["sud"])
+    teacher, parent = people[Part.HEAD_TEACHER], people[Part.PARENT_OF_TWO]
+    room = await in_room("division_parents_staff", teacher, parent)
+    picture = await teacher.send_picture(room, _PICTURE)
+    sud.play("backup").expect_success()
+    before = await _remember(internet, sud, people, room)
+
+    host = sud.host("workers")  # the one with the media worker, and what people sent
+    died = time.monotonic()
+    host.destroy_disk()
+    host.boot()
+    trust_authority(host, sud.authority)
+    restored = sud.play("restore", "--limit", host.name).expect_success()
+    record(
+        "one host's disk destroyed",
+        academy="sud",
+        restore_seconds=round(restored.seconds),
+        until_it_is_back_seconds=round(time.monotonic() - died),
+    )
+    assert await parent.download(picture) == _PICTURE
+    await teacher.say(room, "le second serveur est revenu")
+    await parent.hears(room, "le second serveur est revenu")
+    after = await _remember(internet, sud, people, room)
+    assert before.texts.items() <= after.texts.items()
+    assert (after.keys, after.rooms) == (before.keys, before.rooms)
+    assert host.run("systemctl", "--failed", "--plain", "--no-legend").strip() == ""
+
+
 async def test_an_academy_whose_disk_is_destroyed_comes_back_from_its_backups(
     nord: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
 ) -> None:

@@ -6,12 +6,14 @@
                                                                ╰──────────── without pause ────────────╯
 ```
 
-Its backups lie in a folder of the host, as those of the federation of demonstration do.
+One host with workers, so that they are restarted after main; its backups lie in a folder of the host, as those of the
+federation of demonstration do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import time
@@ -28,11 +30,12 @@ from tests.hosts.schools import activate, import_rosters, invented
 from tests.hosts.test_faults import failed_units, judge, people
 from tests.hosts.traffic import traffic
 
-BEFORE: Final = "77c6b0d70486c4eddd5e11b21b1361ba8947e716"
+BEFORE: Final = "6aa481c13ef70d9a8779a1aba52d7944ea24efe2"
 """The state that landed before; brought forward with each release."""
 
 SYNAPSE_BEFORE: Final = "1.162.0"
 SYNAPSE_BEFORE_HASH: Final = "sha256:ea122be63a088f0e3993cf35019c9b6ca4a9baf0bc26019c4549317c5342ee99"  # x86-64
+_BREAKS: Final = {"release": "99.0.0", "only_if": "you run this test", "do": "Read what the test says."}
 _LOCKED: Final = re.compile(r"^matrix-synapse==[0-9.]+ \\\n(?:    --hash=\S+(?: \\)?\n)+", re.MULTILINE)
 
 
@@ -72,6 +75,12 @@ async def test_an_upgrade_loses_no_message(ouest: Academy, before: Path, interne
     assert refused.status != 0
     assert "upgrade.yml" in refused.output
     assert await _synapse(internet, ouest) == SYNAPSE_BEFORE
+
+    unread = {"preau_breaking": [_BREAKS], "preau_release": "99.0.0"}
+    refused = await asyncio.to_thread(ouest.play, "upgrade", "-e", json.dumps(unread))
+    assert refused.status != 0
+    assert _BREAKS["do"] in " ".join(refused.output.split())
+    assert refused.changed_tasks == []
 
     async with traffic(room, writers) as told:
         broken = time.monotonic()
