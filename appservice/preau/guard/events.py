@@ -1,20 +1,21 @@
 """Every event that this homeserver makes, whoever asked for it and by whatever path: judged before it exists::
 
-    any API, any process ─► Synapse builds the event ─► judge ─┬─ the service's bot? ──────────────► allowed
+    any API, any process ─► Synapse builds the event ─► judge ─┬─ the service's bot? ─► sealed ────► allowed
                                                                ├─ leaves by themselves? ───────────► allowed
                                                                ├─ what room is it? ─► each rule ───► allowed
                                                                └─ facts unreadable, or a rule fails ► refused
 
 Rules are objects with one method; `Events` asks them in order and the first that says why ends it. The bot is held to
 one rule only, on whom it invites: neither a mistake of the service nor a stolen token brings in who does not belong.
+What it takes back is sealed like what anybody else does.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from synapse.module_api import EventBase
 from synapse.module_api.errors import SynapseError
@@ -72,17 +73,28 @@ class EventRule(Protocol):
         """
 
 
+Keep: TypeAlias = Callable[[EventBase], Awaitable[None]]
+"""Seals what an event of the bot takes back, before it is made; raises if it cannot."""
+
+
 class Events:
     """The judge of every event made here."""
 
-    def __init__(
-        self, settings: Settings, rooms: Rooms, speech: Speech, rules: Sequence[EventRule], of_bot: EventRule
+    def __init__(  # noqa: PLR0913, PLR0917 -- rules for everybody, and the two of the bot
+        self,
+        settings: Settings,
+        rooms: Rooms,
+        speech: Speech,
+        rules: Sequence[EventRule],
+        of_bot: EventRule,
+        keep: Keep,
     ) -> None:
         self._settings = settings
         self._rooms = rooms
         self._speech = speech
         self._rules = rules
         self._of_bot = of_bot
+        self._keep = keep
 
     def register(self, inner: Inner) -> None:
         """From now on nothing is made that was not judged."""
@@ -110,6 +122,8 @@ class Events:
 
     async def _first_broken(self, event: EventBase, state: StateBefore) -> Rule | None:
         by_bot = event.sender == self._settings.bot
+        if by_bot:
+            await self._keep(event)
         if _leaves(event) or (by_bot and _membership(event) != "invite"):
             return None
         deed = Deed(event, await self._room_of(event, state), state)

@@ -68,7 +68,7 @@ class Guard:
         Registration(speech).register(api)
         wording = (Wording(api, facts), FileNames())
         rules: list[EventRule] = [creation, membership, *wording, upkeep, writing, takebacks]
-        Events(config, rooms, speech, rules, entrance).register(inner)
+        Events(config, rooms, speech, rules, entrance, takebacks.keep).register(inner)
         Media(api, config, facts, devices, speech, inner.people).register()
         Privacy(config, facts, speech).register(inner.people)
         finder = Finder(api, config, facts)

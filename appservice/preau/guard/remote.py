@@ -9,7 +9,8 @@
 
 A refusal reaches nobody: the sender's own members see the message, ours do not. So it is the second line, for the day
 on which another académie's guard fails; what it takes away from ours stays in the evidence (``synapse.md`` 0.3, 1.2).
-So does what a redaction takes away, allowed or not: Synapse lets the sender's homeserver take back what is its own.
+So does what a redaction takes away, allowed or not, whichever of the two arrives first: Synapse lets the sender's
+homeserver take back what is its own.
 Nothing is raised here: an error would break the handling of everything else that came with the event.
 """
 
@@ -24,6 +25,7 @@ from synapse.module_api.errors import Codes
 from preau.guard.evidence import Evidence
 from preau.guard.facts import Facts, Unreadable
 from preau.guard.inner import Inner
+from preau.guard.inner import tables as inner_tables
 from preau.guard.rooms import Foreign, Managed, Room, Rooms
 from preau.guard.settings import Settings
 from preau.guard.writing import REDACTION
@@ -57,6 +59,8 @@ class Remote:
             return NOT_SPAM
         if event.type == REDACTION:
             await self._seal_target(event)
+        elif await self._was_taken_back(event.event_id):
+            await self._seal(event, "redaction")
         broken = await self._broken(event)
         if broken is None:
             return NOT_SPAM
@@ -103,6 +107,14 @@ class Remote:
             return
         if target is not None and not target.is_state() and target.room_id == redaction.room_id:
             await self._seal(target, "redaction")
+
+    async def _was_taken_back(self, event_id: str) -> bool:
+        try:
+            found: bool = await self._api.run_db_interaction("preau_guard_late", inner_tables.was_taken_back, event_id)
+        except Exception:
+            log.exception("Whether %s was taken back before it arrived cannot be told", event_id)
+            return False
+        return found
 
     async def _seal(self, event: EventBase, why: str) -> None:
         try:

@@ -10,8 +10,7 @@
 
 A redaction that cannot be sealed is not made. One without a device is the service's in somebody's name, or an
 administrator's purge of what an account wrote (``POST /_synapse/admin/v1/user/{user}/redact``, which acts as that
-account): sealed, and not counted. What the bot takes back in its own name is not judged at all (`preau.guard.events`),
-nor sealed: a purge must act as the account.
+account): sealed, and not counted. What the bot takes back in its own name is sealed, too, and not judged.
 """
 
 from __future__ import annotations
@@ -66,11 +65,17 @@ class Takebacks:
         """The rule that a redaction breaks; None seals what it takes back."""
         if deed.event.type != REDACTION:
             return None
-        target = await self._target(deed)
+        target = await self._target(deed.event)
         broken = await self._why_not(deed, target) if target is not None else Rule.REDACTION
         if broken is None and target is not None:
             await self._evidence.seal(target, "redaction")
         return broken
+
+    async def keep(self, event: EventBase) -> None:
+        """Seals what the service's bot takes back, if that is here; whatever is no redaction passes."""
+        target = await self._target(event) if event.type == REDACTION else None
+        if target is not None:
+            await self._evidence.seal(target, "redaction")
 
     async def _why_not(self, deed: Deed, target: EventBase) -> Rule | None:
         person = await self._facts.person(deed.sender)
@@ -86,13 +91,13 @@ class Takebacks:
             return Rule.TAKEBACKS
         return broken
 
-    async def _target(self, deed: Deed) -> EventBase | None:
-        """What is to be taken back, if it is a message of the same room. A redaction that is state is none of ours."""
-        event_id = deed.event.redacts
-        if deed.event.is_state() or not isinstance(event_id, str):
+    async def _target(self, redaction: EventBase) -> EventBase | None:
+        """What is to be taken back, if it is an event of the same room. A redaction that is state is none of ours."""
+        event_id = redaction.redacts
+        if redaction.is_state() or not isinstance(event_id, str):
             return None
         found = await self._inner.event(event_id)
-        return found if found is not None and found.room_id == deed.event.room_id else None
+        return found if found is not None and found.room_id == redaction.room_id else None
 
     async def _describe(self, deed: Deed, person: PersonFacts, target: EventBase) -> Takeback:
         school = _school(deed.room)

@@ -22,6 +22,7 @@ profiles, devices, account data, uploads      See `preau.guard.inner.people`.
                                               choice. Without it: Synapse's own retries.
 those of ``preau.guard.inner.parts``          Rooms and memberships in batches. Without them: the public API.
 ``users``, ``profiles``, ``room_memberships`` A hundred accounts at once (`preau.guard.inner.tables`).
+``redactions``                                Whether a message was taken back before it arrived (the same module).
 ============================================  =====================================================================
 """
 

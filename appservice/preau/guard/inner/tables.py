@@ -1,4 +1,4 @@
-"""What Synapse's own tables hold of accounts and rooms, asked for by the hundred, which the module API cannot."""
+"""What Synapse's own tables hold of accounts, rooms and redactions, and the module API does not tell."""
 
 from __future__ import annotations
 
@@ -44,4 +44,10 @@ def begins_at(txn: LoggingTransaction, room: str, depth: int) -> None:
 def was_ever_entered(txn: LoggingTransaction, room: str) -> bool:
     """Whether anybody was ever a member of a room: false of one whose making was cut off."""
     txn.execute("SELECT 1 FROM room_memberships WHERE room_id = ? LIMIT 1", (room,))
+    return txn.fetchone() is not None
+
+
+def was_taken_back(txn: LoggingTransaction, event_id: str) -> bool:
+    """Whether a redaction of that event is here: of one that arrives only now, too."""
+    txn.execute("SELECT 1 FROM redactions WHERE redacts = ? LIMIT 1", (event_id,))
     return txn.fetchone() is not None
