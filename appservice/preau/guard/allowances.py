@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections import OrderedDict
 from typing import Final
 
@@ -67,8 +68,8 @@ class Allowances:
         return allowed
 
     async def spend_anew(self, user: str, spending: Spending, thing: str, allowance: Allowance) -> bool:
-        """The same for what counts each time, even with the same thing."""
-        return await self.spend(user, spending, f"{self._api.get_current_time_msec()} {thing}", allowance)
+        """The same for what counts each time, even with the same thing at the same moment."""
+        return await self.spend(user, spending, f"{secrets.token_hex(8)} {thing}", allowance)
 
     def _keep(self, key: tuple[str, Spending, str], now: int) -> None:
         self._passes[key] = now
