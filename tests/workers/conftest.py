@@ -32,7 +32,7 @@ def redis() -> Iterator[RedisServer]:
 async def processes(
     tmp_path_factory: pytest.TempPathFactory, postgresql: PostgresqlServer, redis: RedisServer
 ) -> AsyncIterator[SeveralProcesses]:
-    """Main, two generic workers and an event persister, on PostgreSQL and Redis, all with the guard."""
+    """Main, two generic workers and two event persisters, on PostgreSQL and Redis, all with the guard."""
     client, federation = free_ports(2)
     database = PostgresDatabase(postgresql.host, postgresql.port, postgresql.make_database(), postgresql.user)
     authority = Authority(tmp_path_factory.mktemp("workers-authority"))

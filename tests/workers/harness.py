@@ -3,7 +3,8 @@
                       ┌─ main ──────── clients, federation, replication
     test ─ HTTP ──────┼─ generic1 ──── clients, federation
      (each process    ├─ generic2 ──── clients, federation
-      by its own port)└─ persister1 ── replication (clients too, so that it can be asked); writes every event
+      by its own port)├─ persister1 ── replication (clients too, so that it can be asked); writes some rooms' events
+                      └─ persister2 ── the same for the other rooms; which, Synapse works out from the room's id
                                │
                    Redis ──────┴────── PostgreSQL
 
@@ -30,12 +31,13 @@ from tests.redis_server import RedisServer
 
 MAIN: Final = "main"
 PERSISTER: Final = "persister1"
-WORKERS: Final = ("generic1", "generic2", PERSISTER)
+PERSISTERS: Final = (PERSISTER, "persister2")
+WORKERS: Final = ("generic1", "generic2", *PERSISTERS)
 _START_SECONDS: Final = 60
 
 
 class SeveralProcesses(Homeserver):
-    """A homeserver whose events are written by one process and made by others."""
+    """A homeserver whose events are written by two processes, each those of its rooms, and made by any."""
 
     def __init__(self, spec: HomeserverSpec, redis: RedisServer) -> None:
         super().__init__(spec)
@@ -141,9 +143,9 @@ class SeveralProcesses(Homeserver):
             "redis": {"enabled": True, "path": str(self.redis.socket)},
             "worker_replication_secret": self.credentials.registration_shared_secret,
             "instance_map": {
-                name: {"host": "127.0.0.1", "port": self._replication[name]} for name in (MAIN, PERSISTER)
+                name: {"host": "127.0.0.1", "port": self._replication[name]} for name in (MAIN, *PERSISTERS)
             },
-            "stream_writers": {"events": [PERSISTER]},
+            "stream_writers": {"events": [*PERSISTERS]},
         }
 
     def _own(self, name: str) -> dict[str, Any]:
@@ -151,7 +153,7 @@ class SeveralProcesses(Homeserver):
         return {
             "worker_app": "synapse.app.generic_worker",
             "worker_name": name,
-            "worker_listeners": [asked, *([self._replicates(name)] if name == PERSISTER else [])],
+            "worker_listeners": [asked, *([self._replicates(name)] if name in PERSISTERS else [])],
             "worker_log_config": str(self._config / "log.yaml"),
         }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import cycle, islice
 from urllib.parse import quote
 
 import pytest
 
 from tests.guard.batching import CLIENT, Tables, make, members, move, new_alias, order, staff
 from tests.guard.guarded import GUARD, Guarded
-from tests.workers.harness import MAIN, WORKERS, SeveralProcesses
+from tests.workers.harness import MAIN, PERSISTERS, WORKERS, SeveralProcesses
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 
@@ -84,6 +85,69 @@ async def test_all_processes_together_fill_one_room(several: Guarded, processes:
     assert (await several.say(room, people[0])).status == 200  # follows them all
     assert Tables(processes).faults(room) == []
     assert len(Tables(processes).extremities(room)) == 1
+
+
+async def _room_of_each_writer(several: Guarded, processes: SeveralProcesses) -> dict[str, str]:
+    """Rooms by the process that writes their events, one for each; they are asked of all processes in turn."""
+    found: dict[str, str] = {}
+    for _ in range(4):  # eight rooms each time: all of them of one writer would be a wonder
+        asked = islice(cycle(processes.urls.values()), 8)
+        made = await asyncio.gather(*(make(several, order(several), at=url) for url in asked))
+        found |= {writer: room["room_id"] for room in made for writer in _writers(processes, room["room_id"])}
+        if found.keys() == set(PERSISTERS):
+            break
+    assert found.keys() == set(PERSISTERS)
+    return found
+
+
+def _writers(processes: SeveralProcesses, room: str) -> set[str]:
+    """The processes that wrote a room's events."""
+    rows = Tables(processes).rows("SELECT DISTINCT instance_name FROM events WHERE room_id = ?", room)
+    return {name for (name,) in rows}
+
+
+async def test_rooms_of_both_writers_are_filled_and_emptied_by_whichever_process(
+    several: Guarded, processes: SeveralProcesses
+) -> None:
+    people = await staff(several, 30)
+    rooms = await _room_of_each_writer(several, processes)
+    for writer, room in rooms.items():
+        (other,) = set(PERSISTERS) - {writer}
+        for asked in (other, "generic1"):
+            url = processes.urls[asked]
+            filled = await move(several, room, join=people, at=url)
+            assert (set(filled["joined"]), filled["refused"]) == (set(people), {})
+            assert await members(several, room) == set(people)
+            emptied = await move(several, room, leave=people, at=url)
+            assert (set(emptied["left"]), emptied["refused"]) == (set(people), {})
+            assert await members(several, room) == set()
+        assert (await several.say(room, several.homeserver.bot)).status == 200  # follows them all
+        assert _writers(processes, room) == {writer}
+        assert Tables(processes).faults(room) == []
+        assert len(Tables(processes).extremities(room)) == 1
+
+
+async def test_a_client_misses_nothing_of_what_two_writers_do_at_once(
+    several: Guarded, processes: SeveralProcesses
+) -> None:
+    (person,) = await staff(several, 1)
+    rooms = await _room_of_each_writer(several, processes)
+    at = processes.urls["generic2"]
+    begun = await several.call("GET", f"{CLIENT}/sync", person, query="timeout=0", at=at)
+    since = begun.body["next_batch"]
+    for heading, body in (("join", {"join": [person]}), ("leave", {"leave": [person]})):
+        moves = (
+            move(several, room, **body, at=processes.urls[asked])
+            for room, asked in zip((rooms[writer] for writer in PERSISTERS), reversed(PERSISTERS), strict=True)
+        )
+        await asyncio.gather(*moves)
+        told = set[str]()
+        async with asyncio.timeout(5):
+            while told != set(rooms.values()):
+                query = f"timeout=5000&since={quote(since)}"
+                reply = await several.call("GET", f"{CLIENT}/sync", person, query=query, at=at)
+                since = reply.body["next_batch"]
+                told |= set(reply.body.get("rooms", {}).get(heading, {}))
 
 
 async def test_a_client_at_one_process_sees_at_once_what_another_did(

@@ -1,0 +1,82 @@
+"""Worker mode: `preau doctor`, as an operator runs it, says which process of the homeserver is silent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from preau.demo.academy import child_environment
+from preau.store.engine import Store
+from tests.guard.batching import Tables
+from tests.guard.guarded import Guarded
+from tests.guard.neighbours import soon
+from tests.workers.harness import WORKERS, SeveralProcesses
+
+pytestmark = [pytest.mark.live, pytest.mark.postgresql]
+
+SILENT_MS = 30_000
+ALL = {"master", *WORKERS}
+
+CONFIGURATION = """
+[academy]
+name = "nord"
+server_name = "{synapse.server_name}"
+school_year = 2025
+[homeserver]
+url = "{synapse.client_url}"
+as_token = "{synapse.as_token}"
+hs_token = "{synapse.hs_token}"
+[store]
+url = "{store}"
+"""
+
+
+async def silent_to_doctor(processes: SeveralProcesses, folder: Path) -> set[str]:
+    """The processes that the command finds at fault; every process is in its answer."""
+    address, config = f"sqlite:///{folder / 'preau.db'}", folder / "preau.toml"
+    store = Store(address)
+    await store.migrate()
+    await store.close()
+    config.write_text(CONFIGURATION.format(synapse=processes, store=address), encoding="utf-8")
+    command = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "preau", "doctor", "--json", "--config", str(config)),
+        env=child_environment(),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await command.communicate()
+    checks = [check for check in json.loads(output)["checks"] if check["check"].startswith("process ")]
+    assert {check["check"].removeprefix("process ") for check in checks} == ALL
+    assert all("has said nothing for" in check["said"] and check["advice"] for check in checks if not check["well"])
+    return {check["check"].removeprefix("process ") for check in checks if not check["well"]}
+
+
+async def until_heard(several: Guarded, expected: set[str]) -> None:
+    """Waits until these, and no others, said in the last half minute that they live; each does every ten seconds."""
+    heard = set[str]()
+    async for _ in soon(20):
+        known = (await several.status())["processes"]
+        heard = {process["name"] for process in known if process["seen_ms_ago"] <= SILENT_MS}
+        if heard == expected:
+            return
+    raise AssertionError(f"heard: {heard}")
+
+
+async def test_doctor_names_the_process_that_is_silent_until_it_is_back(
+    several: Guarded, processes: SeveralProcesses, tmp_path: Path
+) -> None:
+    await until_heard(several, ALL)
+    processes.end("generic2")
+    try:
+        # Half a minute passes for all of them alike; whoever lives says so again.
+        Tables(processes).write("UPDATE preau_guard_process SET seen_at = seen_at - ?", SILENT_MS + 1)
+        await until_heard(several, ALL - {"generic2"})
+        assert await silent_to_doctor(processes, tmp_path) == {"generic2"}
+    finally:
+        processes.run("generic2")
+        await processes.answers("generic2")
+    await until_heard(several, ALL)
+    assert await silent_to_doctor(processes, tmp_path) == set()
