@@ -7,10 +7,10 @@ from hypothesis import given
 
 from preau.model.facts import Cell, Party, PersonFacts, SchoolFacts
 from preau.model.ids import DivisionCode, PersonId, Uai, UserId
-from preau.model.people import Function
+from preau.model.people import STAFF, Function
 from preau.model.rooms import RoomKind
-from preau.policy.devices import ANNOUNCEMENTS, WRITING_CIRCLES, may_announce, needs_confirmation
-from preau.policy.rooms import RULES
+from preau.policy.devices import ANNOUNCEMENTS, may_announce, needs_confirmation
+from preau.policy.rooms import RULES, Circle
 from tests.builders import NORTH, SOUTH
 from tests.fact_strategies import persons
 
@@ -25,10 +25,9 @@ def _person(*places: tuple[Uai, set[Function], set[str]]) -> PersonFacts:
     return PersonFacts(UserId("@p:nord.example"), "P", parties)
 
 
-def _tight(*functions: Function) -> dict[Uai, SchoolFacts]:
-    """A school where these write to the families of their own divisions only, and to pupils not at all."""
-    cells = {(f, F.GUARDIAN): Cell.SAME_DIVISION for f in functions} | {(f, F.PUPIL): Cell.NO for f in functions}
-    return {NORTH: SchoolFacts(NORTH, cells)}
+def _changed(function: Function, cell: Cell, school: Uai = NORTH) -> dict[Uai, SchoolFacts]:
+    """A school that lets this function write so to guardians, and not at all to pupils."""
+    return {school: SchoolFacts(school, {(function, F.GUARDIAN): cell, (function, F.PUPIL): Cell.NO})}
 
 
 DEFAULT_TABLE = [
@@ -53,29 +52,30 @@ def test_with_the_default_contact_table_all_staff(function: Function, needs: boo
     assert needs_confirmation(_person((NORTH, {function}, divisions)), {}) is needs
 
 
+@pytest.mark.parametrize("function", sorted(STAFF))
+def test_a_school_that_tightens_contact_frees_no_device(function: Function) -> None:
+    for divisions in (set[str](), {"5 A"}, {"5 A", "4 B"}):
+        assert needs_confirmation(_person((NORTH, {function}, divisions)), _changed(function, Cell.SAME_DIVISION))
+        assert needs_confirmation(_person((NORTH, {function}, divisions)), _changed(function, Cell.NO))
+
+
 @pytest.mark.parametrize(
-    ("function", "divisions", "needs"),
+    ("divisions", "cell", "needs"),
     [
-        (F.TEACHER, set(), False),
-        (F.TEACHER, {"5 A"}, False),
-        (F.TEACHER, {"5 A", "4 B"}, True),
-        (F.HEAD_TEACHER, {"5 A"}, False),
-        (F.ASSISTANT, {"5 A"}, False),
-        (F.ASSISTANT, {"5 A", "4 B"}, True),
-        (F.DIRECTION, set(), True),
-        (F.DIRECTION_DELEGATE, set(), True),
-        (F.ADMINISTRATION, set(), True),
+        ({"5 A"}, Cell.YES, True),
+        ({"5 A"}, Cell.SAME_DIVISION, False),
+        ({"5 A", "4 B"}, Cell.SAME_DIVISION, True),
+        ({"5 A", "4 B"}, Cell.BOTH_OPTED_IN, False),
     ],
 )
-def test_where_a_school_tightens_contact_to_the_division_it_depends_on_how_many(
-    function: Function, divisions: set[str], needs: bool
-) -> None:
-    assert needs_confirmation(_person((NORTH, {function}, divisions)), _tight(function)) is needs
+def test_whom_a_school_opens_to_more_than_one_division_is_limited(divisions: set[str], cell: Cell, needs: bool) -> None:
+    person = _person((NORTH, {F.INSPECTOR}, divisions))
+    assert needs_confirmation(person, _changed(F.INSPECTOR, cell)) is needs
 
 
-def test_a_teacher_of_one_division_in_each_of_two_schools_reaches_two() -> None:
-    schools = _tight(F.TEACHER) | {SOUTH: SchoolFacts(SOUTH, _tight(F.TEACHER)[NORTH].cells)}
-    person = _person((NORTH, {F.TEACHER}, {"5 A"}), (SOUTH, {F.TEACHER}, {"5 A"}))
+def test_one_division_in_each_of_two_schools_is_two() -> None:
+    schools = _changed(F.INSPECTOR, Cell.SAME_DIVISION) | _changed(F.INSPECTOR, Cell.SAME_DIVISION, SOUTH)
+    person = _person((NORTH, {F.INSPECTOR}, {"5 A"}), (SOUTH, {F.INSPECTOR}, {"5 A"}))
     assert needs_confirmation(person, schools)
 
 
@@ -106,5 +106,7 @@ def test_announcements_are_the_kinds_in_which_a_few_write_to_many() -> None:
     assert may_announce(None)
 
 
-def test_the_functions_of_every_circle_that_announces_are_known() -> None:
-    assert {circle for kind in ANNOUNCEMENTS for circle in RULES[kind].writers} == set(WRITING_CIRCLES)
+def test_everybody_who_announces_is_staff_whose_new_devices_are_limited() -> None:
+    circles = {circle for kind in ANNOUNCEMENTS for circle in RULES[kind].writers}
+    assert circles == {Circle.DIRECTION, Circle.DELEGATES, Circle.ADMINISTRATION, Circle.TEACHERS}
+    assert {function for function, needs in DEFAULT_TABLE if needs} == STAFF
