@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,22 +62,37 @@ class SuddenDeath:
 
 
 class OtherSynapse:
-    """Makes an inner part look as it may look in another release: one parameter has another name."""
+    """Makes inner parts look as they may look in another release: the last parameter of each has another name."""
+
+    DEFAULT: Final = ("synapse.handlers.event_auth:EventAuthHandler.compute_auth_events",)
 
     def __init__(self, _config: Any, _api: Any) -> None:
         pass
 
     @staticmethod
-    def parse_config(_config: Any) -> None:
-        """Called before any module, the guard too, is built."""
-        from synapse.handlers.event_auth import EventAuthHandler  # noqa: PLC0415 -- in Synapse's process only
+    def parse_config(config: Mapping[str, Any]) -> None:
+        """Called before any module, the guard too, is built; ``parts`` of the configuration says which."""
+        for part in config.get("parts", OtherSynapse.DEFAULT):
+            module, name = part.split(":")
+            *owners, method = name.split(".")
+            _rename_last_parameter(functools.reduce(getattr, owners, import_module(module)), method)
 
-        original = EventAuthHandler.compute_auth_events
 
-        def compute_auth_events(self: Any, event: Any, state_ids: Any, for_verification: bool = False) -> Any:
-            return original(self, event, state_ids, for_verification)
+def _rename_last_parameter(owner: Any, name: str) -> None:
+    """The same function, of a class or a module, under a signature that the guard does not know."""
+    found = vars(owner)[name]
+    kind = type(found) if isinstance(found, staticmethod | classmethod) else None
+    original = found.__func__ if kind else found
 
-        EventAuthHandler.compute_auth_events = compute_auth_events  # type: ignore[method-assign]
+    @functools.wraps(original)
+    def changed(*arguments: Any, **named: Any) -> Any:
+        return original(*arguments, **named)
+
+    signature = inspect.signature(original)
+    *others, last = signature.parameters.values()
+    parameters = [*others, last.replace(name=f"another_{last.name}")]
+    changed.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    setattr(owner, name, kind(changed) if kind else changed)
 
 
 def sabotaged(spec: HomeserverSpec, module: type, config: Mapping[str, Any] | None = None) -> HomeserverSpec:

@@ -8,7 +8,10 @@ part                                          why
 ============================================  =====================================================================
 ``third_party_event_rules.check_event_        The official hook is given every state event of the room, for every
 allowed`` (replaced on the instance)          event: 35 ms in a room of 2,000 (``synapse.md`` 1.3). Ours asks for the
-                                              one or two that a rule needs. Without it: the official hook.
+                                              one or two that a rule needs. Without it, or without the two
+                                              below: the official hook.
+``EventContext.get_prev_state_ids``,          One piece of the state before an event.
+``StateFilter.from_types``
 profiles, devices, account data, uploads      See `preau.guard.inner.people`.
 ``spam_checker_api.RegistrationBehaviour``    What the registration hook must answer with; documented, but not part
                                               of the module API. Without it Synapse itself does not start.
@@ -31,12 +34,13 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
 from typing import Any, Final, Protocol, TypeAlias
 
 from synapse.module_api import EventBase, ModuleApi, StateMap
 
 from preau.guard.inner.chain import Chains
-from preau.guard.inner.parts import ChainParts
+from preau.guard.inner.parts import GET_EVENT, RUN_INTERACTION, ChainParts
 from preau.guard.inner.people import PeopleParts
 
 log = logging.getLogger(__name__)
@@ -67,16 +71,14 @@ class Loaded:
 class _Lazy:
     """State of which each piece is loaded when asked for."""
 
-    def __init__(self, store: Any, context: Any) -> None:
+    def __init__(self, store: Any, filters: Any, context: Any) -> None:
         self._store = store
+        self._filters = filters
         self._context = context
 
     async def get(self, event_type: str, state_key: str = "") -> EventBase | None:
         """One piece of it."""
-        # The state filter is handed over ready-made by the class itself: importing it would be one inner part more.
-        from synapse.types.state import StateFilter  # noqa: PLC0415 -- only where the replaced hook is in use
-
-        ids = await self._context.get_prev_state_ids(StateFilter.from_types([(event_type, state_key)]))
+        ids = await self._context.get_prev_state_ids(self._filters.from_types([(event_type, state_key)]))
         event_id = ids.get((event_type, state_key))
         if event_id is None:
             return None
@@ -93,9 +95,9 @@ class Inner:
         self.store: Any = self._hs.get_datastores().main
         self.missing: list[str] = []
         self.people = PeopleParts(self._hs, self._as_expected)
-        self._reads_events = self._as_expected(self.store, "get_event", _GET_EVENT)
+        self._reads_events = self._as_expected(self.store, "get_event", GET_EVENT)
         self._reads_devices = self._as_expected(self.store, "get_devices_by_user", ("user_id",))
-        self._chooses_isolation = self._as_expected(self.store.db_pool, "runInteraction", _RUN_INTERACTION)
+        self._chooses_isolation = self._as_expected(self.store.db_pool, "runInteraction", RUN_INTERACTION)
 
     @property
     def process(self) -> str:
@@ -105,15 +107,30 @@ class Inner:
     def judge_events(self, judge: Judge) -> None:
         """Has every event that this homeserver makes judged, with as little state loaded as the judge asks for."""
         rules = self._hs.get_module_api_callbacks().third_party_event_rules
-        if not self._as_expected(rules, "check_event_allowed", _EVENT_AND_CONTEXT):
+        filters = self._state_filters()
+        if filters is None or not self._as_expected(rules, "check_event_allowed", _EVENT_AND_CONTEXT):
             self._api.register_third_party_rules_callbacks(check_event_allowed=_official(judge))
             return
 
         async def check_event_allowed(event: EventBase, context: Any) -> tuple[bool, None]:
-            await judge(event, _Lazy(self.store, context))
+            await judge(event, _Lazy(self.store, filters, context))
             return True, None
 
         rules.check_event_allowed = check_event_allowed
+
+    def _state_filters(self) -> Any:
+        """Synapse's class that asks for some pieces of a room's state; None if they cannot be asked for one by one."""
+        contexts, types = _module("synapse.events.snapshot"), _module("synapse.types.state")
+        filters = getattr(types, "StateFilter", None)
+        as_expected = [
+            self._reads_events,
+            self._as_expected(filters, "from_types", ("types",)),
+            *(
+                self._as_expected(getattr(contexts, kind, None), "get_prev_state_ids", ("self", "state_filter"))
+                for kind in ("EventContext", "UnpersistedEventContext")
+            ),
+        ]
+        return filters if all(as_expected) else None
 
     async def event(self, event_id: str) -> EventBase | None:
         """An event of any room; None if it is not here, or cannot be read."""
@@ -149,10 +166,17 @@ class Inner:
             found = None
         if found == parameters:
             return True
-        part = f"{type(owner).__name__}.{name}"
+        part = f"{getattr(owner, '__name__', type(owner).__name__)}.{name}"
         log.warning("%s of this Synapse takes %s, not %s: the guard does without it", part, found, parameters)
         self.missing.append(part)
         return False
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
 
 
 def registration_allowed() -> Any:
@@ -163,15 +187,6 @@ def registration_allowed() -> Any:
 
 
 _EVENT_AND_CONTEXT: Final = ("event", "context")
-_GET_EVENT: Final = (
-    "event_id",
-    "redact_behaviour",
-    "get_prev_content",
-    "allow_rejected",
-    "allow_none",
-    "check_room_id",
-)
-_RUN_INTERACTION: Final = ("desc", "func", "args", "db_autocommit", "isolation_level", "kwargs")
 _READ_COMMITTED: Final = 1
 """``synapse.storage.engines.IsolationLevel.READ_COMMITTED``; SQLite takes no notice of it."""
 

@@ -24,6 +24,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from synapse.module_api import EventBase
@@ -34,19 +35,34 @@ AsExpected: TypeAlias = Callable[[Any, str, tuple[str, ...]], bool]
 Delta: TypeAlias = Mapping[tuple[str, str], str]
 """Changed pieces of a room's state: type and state key → event id."""
 
+GET_EVENT: Final = (
+    "event_id",
+    "redact_behaviour",
+    "get_prev_content",
+    "allow_rejected",
+    "allow_none",
+    "check_room_id",
+)
+RUN_INTERACTION: Final = ("desc", "func", "args", "db_autocommit", "isolation_level", "kwargs")
+
 _PURGE_LOCK: Final = "new_event_during_purge_lock"
 """Held by whoever makes an event, so that the room is not purged meanwhile (``synapse.handlers.worker_lock``)."""
 
 _METHODS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("builders", "for_room_version", ("room_version", "key_values")),
+    ("builder.EventBuilder", "build", ("self", "prev_event_ids", "auth_event_ids", "depth", "prev_state_events")),
     ("auth", "compute_auth_events", ("event", "current_state_ids", "for_verification")),
     ("auth", "check_auth_rules_from_context", ("event", "batched_auth_events")),
     ("auth_rules", "validate_event_for_room_version", ("event",)),
     ("validator", "validate_new", ("event", "config")),
     ("resolver", "resolve_state_groups_for_events", ("room_id", "event_ids", "await_full_state")),
+    ("state._StateCacheEntry", "get_state", ("self", "state_storage", "state_filter")),
     ("states", "store_state_group", ("event_id", "room_id", "prev_group", "delta_ids", "current_state_ids")),
     ("state_store", "_count_state_group_hops_txn", ("txn", "state_group")),
     ("state_store", "store_state_deltas_for_batched", ("events_and_context", "room_id", "prev_group")),
+    ("state_store.db_pool", "runInteraction", RUN_INTERACTION),
+    ("store", "get_event", GET_EVENT),
+    ("store", "get_events", ("event_ids", "redact_behaviour", "get_prev_content", "allow_rejected")),
     ("store", "get_prev_events_for_room", ("room_id",)),
     ("store", "get_room_version", ("room_id",)),
     ("store", "store_room", ("room_id", "room_creator_user_id", "is_public", "room_version")),
@@ -85,14 +101,49 @@ _METHODS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
             "partial_state",
         ),
     ),
+    (
+        "snapshot.UnpersistedEventContext",
+        "batch_persist_unpersisted_contexts",
+        ("events_and_context", "room_id", "last_known_state_group", "datastore"),
+    ),
+    (
+        "snapshot.EventContext",
+        "with_state",
+        (
+            "storage",
+            "state_group",
+            "state_group_before_event",
+            "state_delta_due_to_event",
+            "partial_state",
+            "state_group_deltas",
+        ),
+    ),
     ("types", "PersistedEventPosition", ("instance_name", "stream")),
+    ("types.UserID", "from_string", ("s",)),
+    (
+        "types",
+        "create_requester",
+        (
+            "user_id",
+            "access_token_id",
+            "is_guest",
+            "scope",
+            "shadow_banned",
+            "device_id",
+            "app_service",
+            "authenticated_entity",
+        ),
+    ),
+    ("writers", "get_instance", ("key",)),
+    ("controllers.persistence", "persist_events", ("events_and_contexts", "backfilled")),
+    ("creation", "send_events", ("instance_name", "kwargs")),
     (
         "replication",
         "_serialize_payload",
         ("events_and_context", "store", "requester", "ratelimit", "extra_users"),
     ),
 )
-"""Whose method, its name, its parameters."""
+"""Whose method (a part of the table above, or what is found in it), its name, its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +156,11 @@ class ChainParts:
     states: Any
     controllers: Any
     resolver: Any
+    state: Any
     builders: Any
+    builder: Any
+    creation: Any
+    writers: Any
     auth: Any
     auth_rules: Any
     validator: Any
@@ -123,10 +178,13 @@ class ChainParts:
         """The parts; None if one is missing or takes something else than we give it."""
         try:
             found = cls._found(hs)
+            owners = [attrgetter(owner)(found) for owner, _, _ in _METHODS]
         except (AttributeError, ImportError) as error:
             as_expected(hs, f"batches ({error})", ())
             return None
-        good = [as_expected(getattr(found, owner), name, parameters) for owner, name, parameters in _METHODS]
+        good = [
+            as_expected(owner, name, parameters) for owner, (_, name, parameters) in zip(owners, _METHODS, strict=True)
+        ]
         return found if all(good) else None
 
     @classmethod
@@ -139,7 +197,11 @@ class ChainParts:
             states=controllers.state,
             controllers=controllers,
             resolver=hs.get_state_handler(),
+            state=import_module("synapse.state"),
             builders=hs.get_event_builder_factory(),
+            builder=import_module("synapse.events.builder"),
+            creation=hs.get_event_creation_handler(),
+            writers=hs.config.worker.events_shard_config,
             auth=hs.get_event_auth_handler(),
             auth_rules=import_module("synapse.event_auth"),
             validator=hs.get_event_creation_handler().validator,
@@ -220,9 +282,9 @@ class ChainParts:
             tell: people to wake who are neither in the room before nor after.
         """
         told = [self.types.UserID.from_string(user) for user in tell]
-        writer = self.hs.config.worker.events_shard_config.get_instance(room)
+        writer = self.writers.get_instance(room)
         if writer != self.hs.get_instance_name():
-            await self.hs.get_event_creation_handler().send_events(
+            await self.creation.send_events(
                 instance_name=writer,
                 events_and_context=pairs,
                 store=self.store,

@@ -9,6 +9,7 @@ part (wrapped on the instance, or called)       why, and what is lost without it
 ``DeviceMessageHandler.send_device_message``    To-device messages, which no room and no table sees. Without it they
                                                 are open.
 ``FederationHandlerRegistry.edu_handlers``      The same from other homeservers.
+``…on_direct_to_device_edu``
 ``AccountDataHandler.add_account_data_for_      The only hook comes after the change, and in one process. Without it
 user``                                          people can hide what the school announces.
 ``IdentityHandler.bind_threepid``               ``enable_3pid_changes`` does not close these two: Synapse calls whatever
@@ -92,9 +93,14 @@ class PeopleParts:
 
         Only the process that delivers them has a handler; the others hand over to it.
         """
-        self._hs.get_device_message_handler()
-        handlers = self._hs.get_federation_registry().edu_handlers
+        handler, registry = self._hs.get_device_message_handler(), self._hs.get_federation_registry()
+        handlers = getattr(registry, "edu_handlers", None)
+        if not isinstance(handlers, dict):
+            self._as_expected(registry, "edu_handlers", ())  # notes it
+            return
         if _DIRECT_TO_DEVICE not in handlers:
+            return
+        if not self._as_expected(handler, "on_direct_to_device_edu", ("origin", "content")):
             return
         deliver = handlers[_DIRECT_TO_DEVICE]
 
