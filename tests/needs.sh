@@ -20,34 +20,33 @@ install_postgresql() {
 # The virus scanner's daemon, which the tests start by hand with signatures of their own. Debian's packages would start
 # it, and the download of signatures, at once and at every boot: nobody asked for that either.
 clamd_present() { [[ -x /usr/sbin/clamd ]]; }
-
-install_clamd() {
-    local status=0
-    install_asleep clamav-daemon || status=$?
-    if command -v systemctl >/dev/null; then
-        systemctl disable --quiet clamav-daemon.service clamav-daemon.socket clamav-freshclam.service 2>/dev/null || true
-    fi
-    return "$status"
-}
+install_clamd() { install_asleep 'clamav-daemon.service clamav-daemon.socket clamav-freshclam.service' clamav-daemon; }
 
 # The proxy, which the tests start by hand with settings of their own. Debian's package would start it with its own page.
 nginx_present() { [[ -x /usr/sbin/nginx ]]; }
+install_nginx() { install_asleep nginx.service nginx; }
 
-install_nginx() {
-    local status=0
-    install_asleep nginx || status=$?
-    if command -v systemctl >/dev/null; then systemctl disable --quiet nginx.service 2>/dev/null || true; fi
-    return "$status"
-}
+# Programs that only check what is rendered for them. Debian's packages would start a server each.
+prometheus_present() { command -v promtool >/dev/null; }
+install_prometheus() { install_asleep 'prometheus.service prometheus-node-exporter.service' prometheus; }
+alertmanager_present() { command -v amtool >/dev/null; }
+install_alertmanager() { install_asleep prometheus-alertmanager.service prometheus-alertmanager; }
+blackbox_present() { command -v prometheus-blackbox-exporter >/dev/null; }
+install_blackbox() { install_asleep prometheus-blackbox-exporter.service prometheus-blackbox-exporter; }
+sudo_present() { command -v visudo >/dev/null; }
+install_sudo() { apt_install sudo; }
+sshd_present() { [[ -x /usr/sbin/sshd ]]; }
+install_sshd() { install_asleep 'ssh.service ssh.socket' openssh-server; }
 
 # Redis ties the processes of a homeserver in worker mode together. Debian's `redis-tools` holds the server's program
 # and, unlike `redis-server`, starts no service.
 redis_present() { command -v redis-server redis-check-rdb >/dev/null; }
 install_redis() { apt_install redis-tools; }
 
-# Installs packages whose services are not to start.
+# install_asleep "UNIT …" PACKAGE …: installs packages whose units are to start neither now nor at a boot.
 install_asleep() {
-    local policy=/usr/sbin/policy-rc.d ours=false status=0
+    local units=$1 policy=/usr/sbin/policy-rc.d ours=false status=0
+    shift
     if [[ ! -e $policy ]]; then
         ours=true
         printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -55,6 +54,10 @@ install_asleep() {
     fi
     apt_install "$@" || status=$?
     if $ours; then rm -f "$policy"; fi
+    if command -v systemctl >/dev/null; then
+        # shellcheck disable=SC2086 # several units
+        systemctl disable --quiet $units 2>/dev/null || true
+    fi
     return "$status"
 }
 
@@ -84,3 +87,8 @@ need postgresql postgresql
 need clamd clamav-daemon
 need nginx nginx
 need redis redis-tools
+need prometheus prometheus
+need alertmanager prometheus-alertmanager
+need blackbox prometheus-blackbox-exporter
+need sudo sudo
+need sshd openssh-server
