@@ -36,6 +36,15 @@ async def test_a_fact_pushed_counts_at_once(guarded: Guarded) -> None:
     assert (await guarded.talk(guardian, teacher)).rule == "contact"
 
 
+async def test_once_a_push_is_answered_none_of_many_at_once_is_judged_by_what_was_before(guarded: Guarded) -> None:
+    guardian, teacher = await guarded.person(Function.GUARDIAN), await guarded.person(Function.TEACHER)
+    room = (await guarded.talk(guardian, teacher)).body["room_id"]
+    assert (await guarded.say(room, guardian)).status == 200
+    await guarded.push(gone=[(FactKind.PERSON, guardian)])
+    replies = await asyncio.gather(*(guarded.say(room, guardian) for _ in range(8)))
+    assert {(reply.status, reply.rule) for reply in replies} == {(403, "unknown")}
+
+
 async def test_a_school_that_tightens_its_table_is_obeyed(guarded: Guarded) -> None:
     teacher = await guarded.person(Function.TEACHER, school=SOUTH, divisions=["5 A"])
     mine = await guarded.person(Function.GUARDIAN, school=SOUTH, divisions=["5 A"])

@@ -56,7 +56,7 @@ class Facts:
         self._said_version = self._version = -1
         self._kept: OrderedDict[FactKey, Fact | None] = OrderedDict()
         self._stream = ""
-        self._rung = True
+        self._rings, self._answered = 1, 0
         self._bell = Bell(api, "facts", self._hear)
         api.looping_background_call(self._look, _LOOK_EVERY_MS, desc="preau_guard_look", run_on_all_instances=True)
 
@@ -107,7 +107,12 @@ class Facts:
         return held
 
     def _hear(self, _what: object) -> None:
-        self._rung = True
+        self._rings += 1
+
+    @property
+    def _rung(self) -> bool:
+        """Whether something changed that this process has not dropped yet."""
+        return self._answered < self._rings
 
     async def _get(self, kind: type[_F], fact_kind: FactKind, key: str) -> _F | None:
         if self._rung:
@@ -141,22 +146,26 @@ class Facts:
             self._kept.popitem(last=False)
 
     async def _catch_up(self) -> None:
-        """Drops what changed. The bell is put down first: whoever rings meanwhile is heard."""
-        self._rung = False
+        """Drops what changed. It is answered at the end only: until then nobody decides by what is kept.
+
+        Several may be at it at once; what the first of them found counts, and a ring meanwhile is answered anew.
+        """
+        rings = self._rings
         try:
             held: Position = await self._api.run_db_interaction("preau_guard_position", tables.position)
             changed: list[FactKey] = await self._api.run_db_interaction(
                 "preau_guard_changed", tables.changed_since, self._version, _MANY
             )
         except Exception as error:
-            self._rung = True
             log.exception("The facts' version cannot be read")
             raise Unreadable from error
+        if self._answered >= rings:
+            return
         if len(changed) >= _MANY or held.stream != self._stream:
             self._kept.clear()
         for key in changed:
             self._kept.pop(key, None)
-        self._stream, self._version = held.stream, held.version
+        self._stream, self._version, self._answered = held.stream, held.version, rings
 
     async def _look(self) -> None:
         """Once a second: a change that nobody rang for is found, and the process says that it lives, or has caught up.
@@ -165,7 +174,7 @@ class Facts:
         """
         held: Position = await self._api.run_db_interaction("preau_guard_position", tables.position)
         if held != Position(self._stream, self._version):
-            self._rung = True
+            self._rings += 1
             await self._catch_up()
         now, version = self._api.get_current_time_msec(), self._version
         if version != self._said_version or now - self._said >= _SAY_EVERY_MS:
