@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import product
 from typing import Any, Final
 
 from hypothesis import strategies as st
 
 from preau.model.facts import (
     Cell,
+    ContactTable,
     Fact,
     Language,
     Party,
@@ -45,6 +48,22 @@ def persons(draw: st.DrawFn, name: PersonId | None = None) -> PersonFacts:
     return PersonFacts(
         UserId(f"@{person}:{SERVER}"), draw(st.text(max_size=5)), tuple(parties), draw(st.sampled_from(Language))
     )
+
+
+_several = st.frozensets(st.sampled_from(Function), min_size=2)
+_steps = st.lists(st.tuples(_several, _several, st.sampled_from(Cell)), min_size=1, max_size=3)
+"""Blocks of the table, each of which somebody wants to have one condition."""
+
+
+def stricter(table: ContactTable) -> st.SearchStrategy[ContactTable]:
+    """The table with any of its cells closed; those that were open to all, opened to some."""
+    return _steps.map(lambda chosen: reduce(_with_step, chosen, table))
+
+
+def _with_step(table: ContactTable, step: tuple[frozenset[Function], frozenset[Function], Cell]) -> ContactTable:
+    rows, columns, cell = step
+    block = {pair: cell for pair in product(rows, columns) if cell is Cell.NO or table[pair] is Cell.YES}
+    return {**table, **block}
 
 
 def facts() -> st.SearchStrategy[Fact]:

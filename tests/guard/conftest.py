@@ -10,6 +10,7 @@ from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
 from preau.demo.processes import free_ports
 from tests.guard.guarded import Guarded, Opened, guarded_spec
+from tests.guard.neighbours import Neighbours, neighbours
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,10 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, guard_authority: Auth
     spec = guarded_spec(tmp_path_factory.mktemp("opened"), client, federation, guard_authority)
     async with Opened(spec) as homeserver:
         yield Guarded(homeserver)
+
+
+@pytest.fixture(scope="session")
+async def border(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Neighbours]:
+    """A guarded homeserver, and another académie's whose guard is off."""
+    async with neighbours(tmp_path_factory.mktemp("border"), guard_authority) as running:
+        yield running

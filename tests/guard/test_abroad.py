@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from preau.demo.authority import Authority
 from preau.model.facts import FactKind, RoomFacts, SharedRoomFacts, VouchFacts
 from preau.model.ids import RoomId, ServerName, UserId
 from preau.model.people import Function
 from preau.model.rooms import RoomKind
 from tests.builders import NORTH
 from tests.guard.guarded import Guarded, Reply
-from tests.guard.neighbours import Neighbours, neighbours, soon
+from tests.guard.neighbours import Neighbours, soon
 from tests.live.homeservers import new_localpart, register
 
 pytestmark = pytest.mark.live
@@ -29,12 +27,6 @@ pytestmark = pytest.mark.live
 CLIENT = "/_matrix/client/v3"
 TEACHER, GUARDIAN, PUPIL = Function.TEACHER, Function.GUARDIAN, Function.PUPIL
 BETWEEN = "between_academies"
-
-
-@pytest.fixture(scope="module")
-async def border(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Neighbours]:
-    async with neighbours(tmp_path_factory.mktemp("border"), guard_authority) as running:
-        yield running
 
 
 async def stranger(border: Neighbours) -> UserId:

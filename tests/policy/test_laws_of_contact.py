@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
-from itertools import product
 from typing import Final
 
 from hypothesis import example, given, settings
@@ -21,7 +19,7 @@ from preau.policy.devices import needs_confirmation
 from preau.policy.finding import may_be_found
 from preau.policy.uploads import allowance
 from tests.builders import NORTH, SOUTH
-from tests.fact_strategies import cells, divisions, persons
+from tests.fact_strategies import cells, divisions, persons, stricter
 
 laws: Final = settings(max_examples=200, deadline=None)
 
@@ -52,22 +50,6 @@ def meeting(draw: st.DrawFn, name: str) -> PersonFacts:
         for school in schools
     ]
     return PersonFacts(UserId(f"@{name}:nord.example"), "", tuple(parties))
-
-
-some = st.frozensets(st.sampled_from(Function), min_size=2)
-steps = st.lists(st.tuples(some, some, st.sampled_from(Cell)), min_size=1, max_size=3)
-"""Blocks of the table, each of which somebody wants to have one condition."""
-
-
-def stricter(table: ContactTable) -> st.SearchStrategy[ContactTable]:
-    """The table with any of its cells closed; those that were open to all, opened to some."""
-    return steps.map(lambda chosen: reduce(_with_step, chosen, table))
-
-
-def _with_step(table: ContactTable, step: tuple[frozenset[Function], frozenset[Function], Cell]) -> ContactTable:
-    rows, columns, cell = step
-    block = {pair: cell for pair in product(rows, columns) if cell is Cell.NO or table[pair] is Cell.YES}
-    return {**table, **block}
 
 
 @st.composite
