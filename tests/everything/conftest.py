@@ -2,40 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from preau.demo.authority import Authority
-from preau.demo.homeserver import Homeserver
+from preau.demo.homeserver import Homeserver, PostgresDatabase
 from preau.demo.processes import free_ports
 from tests.everything.conversations import accounts_needed
 from tests.everything.managed import members_needed
-from tests.everything.trial import Record
+from tests.everything.trial import WHOLE, Record
 from tests.everything.world import OPERATOR, World
 from tests.guard.guarded import Guarded, guarded_spec
+from tests.postgresql_server import PostgresqlMissing, PostgresqlServer, running_postgresql
+from tests.redis_server import RedisMissing, RedisServer, running_redis
+from tests.workers.harness import MAIN, SeveralProcesses
 
 _ROOT = Path(__file__).parents[2]
 _LISTING = {"module": "tests.guard.route_listing.RouteListing", "config": {}}
 
+Servers = tuple[PostgresqlServer, RedisServer]
+
 
 @pytest.fixture(scope="session")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """Everybody, on a guarded homeserver that also tells its routes."""
+def servers(pytestconfig: pytest.Config) -> Iterator[Servers | None]:
+    """For the whole matrix, what several processes need; None, for SQLite and one process, in the sample.
+
+    Where they are missing it says so, and the whole matrix runs on SQLite, too.
+    """
+    with ExitStack() as stack:
+        found = None
+        try:
+            if WHOLE:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="preau-redis-")))
+                found = stack.enter_context(running_postgresql()), stack.enter_context(running_redis(folder))
+        except (PostgresqlMissing, RedisMissing) as reason:
+            pytestconfig.get_terminal_writer().line(f"\nthe matrix runs on SQLite, in one process: {reason}")
+        yield found
+
+
+@pytest.fixture(scope="session")
+def homeserver(tmp_path_factory: pytest.TempPathFactory, servers: Servers | None) -> Homeserver:
+    """Guarded, and telling its routes; not started."""
+    folder, authority = tmp_path_factory.mktemp("everything"), Authority(tmp_path_factory.mktemp("authority"))
+    more: dict[str, Any] = {"operator": OPERATOR, "modules": (_LISTING,)}
     client, federation = free_ports(2)
-    authority = Authority(tmp_path_factory.mktemp("everything-authority"))
-    spec = guarded_spec(tmp_path_factory.mktemp("everything"), client, federation, authority, operator=OPERATOR)
-    homeserver = Homeserver(replace(spec, modules=(*spec.modules, _LISTING)))
+    if servers is None:
+        return Homeserver(guarded_spec(folder, client, federation, authority, **more))
+    postgresql, redis = servers
+    more["database"] = PostgresDatabase(postgresql.host, postgresql.port, postgresql.make_database(), postgresql.user)
+    return SeveralProcesses(guarded_spec(folder, client, federation, authority, **more), redis)
+
+
+@pytest.fixture(scope="session")
+async def world(homeserver: Homeserver) -> AsyncIterator[World]:
+    """Everybody, on that homeserver."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(_ROOT))  # for Synapse to find the listing
         await homeserver.start()
     try:
-        timeout = aiohttp.ClientTimeout(total=120)
-        async with aiohttp.ClientSession(homeserver.client_url, timeout=timeout) as session:
-            found = World(Guarded(homeserver), session)
+        one = {MAIN: homeserver.client_url}
+        urls = homeserver.urls if isinstance(homeserver, SeveralProcesses) else one
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as session:
+            found = World(Guarded(homeserver), session, urls)
             await found.read_routes()
             await found.populate(accounts_needed(), members_needed())
             yield found

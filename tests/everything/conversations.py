@@ -95,10 +95,11 @@ def beginnings(world: World) -> Iterable[Try]:
             expected = why_not_begin(writer, reader)
             begun[writer.user] += expected is OPEN
             for route in in_turn(routes, part.function, other.function, part.name[-1], other.name[-1]):
-                yield _begin(route, writer, reader, expected)
+                yield begin(route, writer, reader, expected)
 
 
-def _begin(route: Route, writer: Actor, reader: Actor, expected: str) -> Try:
+def begin(route: Route, writer: Actor, reader: Actor, expected: str) -> Try:
+    """A client's request for a conversation, with more wishes than it is granted."""
     version = VERSIONS[zlib.crc32(f"{writer}|{reader}".encode()) % len(VERSIONS)]
     wish = {"preset": "trusted_private_chat", "is_direct": True, "invite": [reader.user], "name": "Direction"}
     body = {**wish, "room_version": version}
@@ -141,9 +142,9 @@ def searches(world: World) -> Iterable[tuple[Try, frozenset[str]]]:
 
 
 def inside(world: World, made: Sequence[tuple[Actor, Actor, str]]) -> Iterable[Try]:
-    """What the two, and a third, want to do in conversations that exist: writer, reader (not in yet) and room."""
+    """What who began, and a third, want to do in conversations that exist: writer, reader (not in yet) and room."""
     for writer, reader, room in made:
-        yield from _settings(world, writer, reader, room)
+        yield from _settings(world, writer, {writer.user, reader.user}, room)
         yield from _third_people(world, writer, reader, room)
 
 
@@ -159,6 +160,12 @@ def entering(world: World, made: Sequence[tuple[Actor, Actor, str]]) -> Iterable
         for route in in_turn(routes, str(writer), str(reader)):
             path = route.at(room_id=room, room_identifier=room, txn_id=transaction())
             yield Try("join", route, str(reader), f"asked by {writer}", reader.user, path, OPEN)
+
+
+def resetting(world: World, made: Sequence[tuple[Actor, Actor, str]]) -> Iterable[Try]:
+    """The other of the two, in by now, sets every state."""
+    for writer, reader, room in made:
+        yield from _settings(world, reader, {writer.user, reader.user}, room)
 
 
 def writing_back(world: World, made: Sequence[tuple[Actor, Actor, str]]) -> Iterable[Try]:
@@ -177,7 +184,7 @@ def writing_back(world: World, made: Sequence[tuple[Actor, Actor, str]]) -> Iter
                 yield Try("send", route, str(one), str(other), one.user, path, expected, body)
 
 
-def _settings(world: World, who: Actor, reader: Actor, room: str) -> Iterable[Try]:
+def _settings(world: World, who: Actor, both: set[UserId], room: str) -> Iterable[Try]:
     routes = world.routes_of(
         "PUT rooms/{room_id}/state/{event_type}", "PUT rooms/{room_id}/state/{event_type}/{state_key}"
     )
@@ -186,7 +193,7 @@ def _settings(world: World, who: Actor, reader: Actor, room: str) -> Iterable[Tr
             key = "ailleurs" if "state_key" in route.path and event_type != "m.room.create" else ""
             path = route.at(room_id=room, event_type=event_type, state_key=key)
             new = bool(key) or event_type not in _AT_FIRST
-            broken = why_not_set_direct(event_type, key, content, {who.user, reader.user}, new=new)
+            broken = why_not_set_direct(event_type, key, content, both, new=new)
             whom = f"{event_type} in a conversation"
             yield Try("state", route, str(who), whom, who.user, path, broken or SHUT, content)
 

@@ -74,13 +74,12 @@ def members_needed() -> dict[Part, int]:
     return {part: 1 + many // min(rooms(part.functions).things, takebacks(part.functions).things) for part in PARTS}
 
 
-async def make(world: World, kind: RoomKind, version: str) -> Scene:
-    """Such a room with everybody in it who may enter."""
-    school = Uai("") if kind is RoomKind.SPACE_ACADEMY else NORTH
-    key = RoomKey(kind, school, _SCOPES.get(RULES[kind].scope, ""))
-    cast = [_of(world, part, kind, version) for part in PARTS]
-    fits = RoomFacts(RoomId("!room"), kind, school, key.scope)
-    inside = {actor: _level(kind, actor.part) for actor in cast if why_not_enter(actor.facts, fits) is None}
+async def make(world: World, kind: RoomKind, version: str, cast: Sequence[Actor] = ()) -> Scene:
+    """Such a room with everybody of these in it who may enter; of one of each part unless somebody is named."""
+    fits = _facts(kind)
+    key = RoomKey(kind, fits.school, fits.scope)
+    cast = cast or [_of(world, part, kind, version) for part in PARTS]
+    inside = {actor: _level(kind, actor.part) for actor in cast if may_enter(actor, kind)}
     seats = {actor.user: Seat(level, "test") for actor, level in inside.items()}
     wanted = WantedRoom(key, "Salon", "", None, seats)
     order = {
@@ -103,14 +102,24 @@ async def make(world: World, kind: RoomKind, version: str) -> Scene:
     return Scene(kind, version, room, levels, inside, outside, said["event_id"])
 
 
+def may_enter(actor: Actor, kind: RoomKind) -> bool:
+    """Whether they may be in the rooms of that kind that are made here."""
+    return why_not_enter(actor.facts, _facts(kind)) is None
+
+
+def may_send(scene: Scene, actor: Actor, event_type: str) -> bool:
+    """Whether they are in the room, with the power for that."""
+    return scene.inside.get(actor, -1) >= _needed(scene, event_type)
+
+
 def writing(world: World, scene: Scene) -> Iterable[Try]:
     """Messages, reactions and what is encrypted."""
-    for actor, level in scene.inside.items():
+    for actor in scene.inside:
         for event_type, content in _messages(scene).items():
-            allowed = level >= _needed(scene, event_type) and event_type != "m.room.encrypted"
-            yield from _send(world, scene, actor, event_type, content, OPEN if allowed else SHUT)
+            allowed = may_send(scene, actor, event_type) and event_type != "m.room.encrypted"
+            yield from send(world, scene, actor, event_type, content, OPEN if allowed else SHUT)
     for actor in scene.outside:
-        yield from _send(world, scene, actor, "m.room.message", {"msgtype": "m.text", "body": "x"}, SHUT)
+        yield from send(world, scene, actor, "m.room.message", {"msgtype": "m.text", "body": "x"}, SHUT)
 
 
 def settings(world: World, scene: Scene) -> Iterable[Try]:
@@ -127,9 +136,8 @@ def settings(world: World, scene: Scene) -> Iterable[Try]:
 
 def entering(world: World, scene: Scene) -> Iterable[Try]:
     """Who may be asked in by the service, who may come by themselves, and whom members bring or throw out."""
-    fits = RoomFacts(RoomId(scene.room), scene.kind, _school(scene), _SCOPES.get(RULES[scene.kind].scope, ""))
     for actor in scene.outside:
-        broken = why_not_enter(actor.facts, fits) or OPEN
+        broken = why_not_enter(actor.facts, _facts(scene.kind)) or OPEN
         for route in in_turn(world.routes_of(*_both("invite")), str(scene), str(actor)):
             path, body = route.at(room_id=scene.room, txn_id=transaction()), {"user_id": actor.user}
             yield Try("invite", route, f"the service, {scene}", str(actor), world.bot, path, broken, body)
@@ -143,30 +151,37 @@ def entering(world: World, scene: Scene) -> Iterable[Try]:
 
 
 def _bringing(world: World, scene: Scene) -> Iterable[Try]:
-    somebody, stranger = next(iter(scene.inside), None), scene.outside[0]
+    """Members would bring in one of each function, and throw out somebody, of the room or not."""
+    strangers = list({actor.part.function: actor for actor in scene.outside}.values())
     for actor in scene.inside:
-        for action, whom in (("invite", stranger), ("ban", stranger), ("kick", somebody), ("unban", somebody)):
-            if whom is None or whom is actor:
-                continue
-            for route in in_turn(world.routes_of(*_both(action)), str(scene), str(actor), action):
-                path, body = route.at(room_id=scene.room, txn_id=transaction()), {"user_id": whom.user}
-                expected = Rule.MEMBERSHIP if action == "invite" else SHUT
-                yield Try(action, route, f"{actor}, {scene}", str(whom), actor.user, path, expected, body)
+        others = [other for other in scene.inside if other is not actor]
+        for whom in strangers:
+            yield from _bring(world, scene, actor, "invite", whom, Rule.MEMBERSHIP)
+        for action, people in (("ban", strangers), ("kick", others), ("unban", others)):
+            for whom in in_turn(people, str(scene), str(actor), action):
+                yield from _bring(world, scene, actor, action, whom, SHUT)
+
+
+def _bring(world: World, scene: Scene, actor: Actor, action: str, whom: Actor, expected: str) -> Iterable[Try]:
+    for route in in_turn(world.routes_of(*_both(action)), str(scene), str(actor), str(whom), action):
+        path, body = route.at(room_id=scene.room, txn_id=transaction()), {"user_id": whom.user}
+        yield Try(action, route, f"{actor}, {scene}", str(whom), actor.user, path, expected, body)
 
 
 def taking_back(world: World, scene: Scene, sent: Iterable[Answered]) -> Iterable[Try]:
-    """One's own reaction, the service's message, and a member's and direction's reactions."""
+    """One's own reaction, the service's message, and what a member and what direction wrote."""
     actors = {actor.user: actor for actor in scene.inside}
-    own = {actors[each.tried.user]: each.reply.body["event_id"] for each in sent if _is_reaction(each)}
+    done = [each for each in sent if each.reply.status == 200]
+    written = {actors[each.tried.user]: each.reply.body["event_id"] for each in sorted(done, key=_is_message)}
+    own = {actors[each.tried.user]: each.reply.body["event_id"] for each in done if not _is_message(each)}
+    others = {_author(actor): actor for actor in reversed(written)}
     for actor, level in scene.inside.items():
         if actor in own:
-            yield from _take(world, scene, actor, own[actor], Author.ONESELF, level)
-        yield from _take(world, scene, actor, scene.said, Author.SCHOOL, level)
-        if level >= MODERATOR:
-            continue  # what others wrote they may take away, so that nobody's own would be left
-        for other, event in list(own.items())[:3]:
+            yield from take(world, scene, actor, own[actor], Author.ONESELF, level)
+        yield from take(world, scene, actor, scene.said, Author.SCHOOL, level)
+        for author, other in others.items():
             if other is not actor:
-                yield from _take(world, scene, actor, event, _author(other), level)
+                yield from take(world, scene, actor, written[other], author, level)
 
 
 def leaving(world: World, scene: Scene) -> Iterable[Try]:
@@ -199,8 +214,9 @@ def _needed(scene: Scene, event_type: str) -> int:
     return needed
 
 
-def _send(world: World, scene: Scene, actor: Actor, event_type: str, content: Any, expected: str) -> Iterable[Try]:
-    for route in in_turn(world.routes_of(*_SEND), str(scene), str(actor), event_type):
+def send(world: World, scene: Scene, actor: Actor, event_type: str, content: Any, expected: str) -> Iterable[Try]:
+    """One event of that type."""
+    for route in in_turn(world.routes_of(*_SEND), str(scene), str(actor), event_type, str(content.get("body"))):
         path = route.at(room_id=scene.room, event_type=event_type, txn_id=transaction())
         whom = f"{event_type}, {scene}"
         yield Try("send", route, str(actor), whom, actor.user, path, expected, content)
@@ -229,17 +245,20 @@ def _shape(world: World, scene: Scene, actor: Actor, no_alias: str) -> Iterable[
             yield Try(action, route, str(actor), str(scene), actor.user, path, expected, body)
 
 
-def _take(world: World, scene: Scene, actor: Actor, event: str, author: Author, level: int) -> Iterable[Try]:
+def take(
+    world: World, scene: Scene, actor: Actor, event: str, author: Author, level: int, but: str = OPEN
+) -> Iterable[Try]:
+    """An event taken back; ``but`` is the limit that stands against it where the tables do not."""
     functions = actor.part.functions if NORTH in actor.part.schools else frozenset()
     takeback = Takeback(author, Place.MANAGED, state=False, moderates=level >= MODERATOR, functions=functions)
-    expected = why_not_taken_back(takeback) or (OPEN if level >= _needed(scene, "m.room.redaction") else SHUT)
+    expected = why_not_taken_back(takeback) or (but if level >= _needed(scene, "m.room.redaction") else SHUT)
     for route in in_turn(world.routes_of(*_TAKE_BACK), str(scene), str(actor), event):
         path = route.at(room_id=scene.room, event_id=event, txn_id=transaction())
         yield Try("take back", route, str(actor), f"{author.value}, {scene}", actor.user, path, expected)
 
 
-def _is_reaction(answered: Answered) -> bool:
-    return answered.reply.status == 200 and "m.reaction" in answered.tried.whom
+def _is_message(answered: Answered) -> bool:
+    return answered.tried.whom.startswith("m.room.message")
 
 
 def _author(actor: Actor) -> Author:
@@ -266,5 +285,6 @@ def _of(world: World, part: Part, kind: RoomKind, version: str) -> Actor:
     return group[(list(RoomKind).index(kind) * len(VERSIONS) + VERSIONS.index(version)) % len(group)]
 
 
-def _school(scene: Scene) -> Uai:
-    return Uai("") if scene.kind is RoomKind.SPACE_ACADEMY else NORTH
+def _facts(kind: RoomKind) -> RoomFacts:
+    school = Uai("") if kind is RoomKind.SPACE_ACADEMY else NORTH
+    return RoomFacts(RoomId("!room"), kind, school, _SCOPES.get(RULES[kind].scope, ""))

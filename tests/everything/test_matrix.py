@@ -12,7 +12,7 @@ import pytest
 
 from preau.model.ids import UserId
 from preau.model.rooms import RoomKind
-from tests.everything import conversations, managed, personal
+from tests.everything import conversations, limited, managed, personal
 from tests.everything.cast import Actor
 from tests.everything.classified import RULED
 from tests.everything.trial import WHOLE, Record, Try, chosen
@@ -49,9 +49,11 @@ async def test_a_search_shows_those_whom_one_may_write_to_and_nobody_else(world:
 
 async def test_a_conversation_stays_between_the_two_and_as_it_is(world: World, record: Record, begun: Rooms) -> None:
     one_of_each = list({writer.part: (writer, reader, room) for writer, reader, room in begun}.values())
-    await record.run(world, chosen(list(conversations.inside(world, one_of_each if WHOLE else one_of_each[:4]))))
-    await record.run(world, conversations.entering(world, begun if WHOLE else begun[:4]))
-    await record.run(world, conversations.writing_back(world, begun if WHOLE else begun[:4]))
+    few = one_of_each if WHOLE else one_of_each[:4]
+    await record.run(world, chosen(list(conversations.inside(world, few))))
+    await record.run(world, conversations.entering(world, begun if WHOLE else few))
+    await record.run(world, chosen(list(conversations.resetting(world, few))))
+    await record.run(world, conversations.writing_back(world, begun if WHOLE else few))
     record.insist()
 
 
@@ -100,8 +102,9 @@ async def test_files_messages_to_devices_and_ignoring_follow_the_tables(world: W
     record.insist()
 
 
-async def test_nobody_makes_or_ends_accounts(world: World, record: Record) -> None:
-    await record.run(world, chosen(list(personal.accounts(world))))
+async def test_nobody_makes_or_ends_accounts_nor_gives_them_an_address(world: World, record: Record) -> None:
+    for make in (personal.accounts, personal.addresses):
+        await record.run(world, chosen(list(make(world))))
     record.insist()
 
 
@@ -117,6 +120,29 @@ async def test_whoever_leaves_a_managed_room_comes_back_by_the_service_alone(
     for scene in scenes if WHOLE else scenes[1:2]:
         await record.run(world, managed.leaving(world, scene))
         await record.run(world, managed.coming_back(world, scene))
+    record.insist()
+
+
+@pytest.fixture(scope="session")
+async def crowd(world: World) -> limited.Crowd:
+    """New people, since what they do is counted."""
+    return await limited.gather(world)
+
+
+@pytest.mark.parametrize(
+    "limit", [limited.conversations_of_a_day, limited.rooms_of_an_hour, limited.takebacks_of_an_hour]
+)
+async def test_an_account_does_as_much_as_its_function_may_and_no_more(
+    world: World, record: Record, crowd: limited.Crowd, limit: limited.Limit
+) -> None:
+    await limit(world, record, crowd)
+    record.insist()
+
+
+async def test_a_second_device_reaches_few_until_it_is_confirmed(
+    world: World, record: Record, crowd: limited.Crowd
+) -> None:
+    await limited.new_devices(world, record, crowd)
     record.insist()
 
 

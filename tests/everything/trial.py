@@ -8,13 +8,17 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from preau.model.ids import UserId
 from preau.policy.refusals import Rule
+from tests.everything.classified import WRITTEN_BY_MAIN
 from tests.everything.routes import Route
 from tests.everything.world import World
 from tests.guard.guarded import Reply
+from tests.workers.harness import MAIN
+
+Thing = TypeVar("Thing")
 
 OPEN: Final = ""
 SHUT: Final = "refused"
@@ -44,9 +48,10 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A try with its answer."""
+    """A try, the process that was asked, and its answer."""
 
     tried: Try
+    at: str
     reply: Reply
 
     @property
@@ -70,7 +75,7 @@ class Answered:
         tried = self.tried
         said = self.reply.body.get("errcode", "") if isinstance(self.reply.body, dict) else ""
         return (
-            f"{tried.action:12} {tried.route!s:70} {tried.who:28} → {tried.whom:28} "
+            f"{tried.action:12} {self.at:10} {tried.route!s:70} {tried.who:28} → {tried.whom:28} "
             f"expected {tried.expected or 'allowed':18} got {self.got or 'allowed'} {self.reply.status} {said}"
         )
 
@@ -84,15 +89,19 @@ class Record:
     wrong: list[Answered] = field(default_factory=list)
 
     async def run(self, world: World, tries: Iterable[Try]) -> list[Answered]:
-        """Tries them, many at a time, and returns the answers."""
+        """Tries them, many at a time, and returns the answers when every process knows of what was done."""
         answers = await asyncio.gather(*(self._one(world, each) for each in tries))
         self.wrong += [answered for answered in answers if not answered.as_expected]
+        await world.settle()
         return answers
 
     async def _one(self, world: World, tried: Try) -> Answered:
         self.tried[tried.action, tried.expected] += 1
         self.routes.add(tried.route)
-        return Answered(tried, await world.ask(tried.route.method, tried.path, tried.user, tried.body, tried.raw))
+        only_main = tried.expected == OPEN and tried.route.deed in WRITTEN_BY_MAIN
+        at = MAIN if only_main else world.place_of(tried.route, tried.action, tried.who, tried.whom)
+        reply = await world.ask(tried.route.method, tried.path, tried.user, tried.body, tried.raw, at)
+        return Answered(tried, at, reply)
 
     def insist(self) -> None:
         """Fails with a table of what differed, if anything did."""
@@ -116,9 +125,9 @@ def chosen(tries: Sequence[Try]) -> list[Try]:
     return [each for group in groups.values() for each in sorted(group, key=_drawn)[:_SAMPLE]]
 
 
-def in_turn(routes: Sequence[Route], *which: str) -> list[Route]:
-    """The route that this combination takes: all are taken, by one combination or another."""
-    return [routes[zlib.crc32("|".join(which).encode()) % len(routes)]]
+def in_turn(things: Sequence[Thing], *which: str) -> list[Thing]:
+    """The route, or other thing, that this combination takes: all are taken, by one combination or another."""
+    return [things[zlib.crc32("|".join(which).encode()) % len(things)]] if things else []
 
 
 def _drawn(tried: Try) -> int:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver, HomeserverSpec, server_name_at
@@ -23,10 +24,10 @@ class Neighbours:
 
 
 @asynccontextmanager
-async def neighbours(folder: Path, authority: Authority) -> AsyncIterator[Neighbours]:
-    """Both, running."""
+async def neighbours(folder: Path, authority: Authority, **more: Any) -> AsyncIterator[Neighbours]:
+    """Both, running; ``more`` is of ours' spec, of which theirs has the room version and Synapse's options."""
     client, federation, their_client, their_federation = free_ports(4)
-    ours = guarded_spec(folder / "ours", client, federation, authority, server_name_at(their_federation))
+    ours = guarded_spec(folder / "ours", client, federation, authority, server_name_at(their_federation), **more)
     theirs = HomeserverSpec(
         folder=folder / "theirs",
         client_port=their_client,
@@ -34,6 +35,8 @@ async def neighbours(folder: Path, authority: Authority) -> AsyncIterator[Neighb
         authority=authority,
         peers=(ours.server_name,),
         guard=False,
+        room_version=ours.room_version,
+        operator=ours.operator,
     )
     async with Homeserver(ours) as one, Homeserver(theirs) as other:
         yield Neighbours(Guarded(one), Guarded(other))

@@ -1,4 +1,4 @@
-"""A module for a test's Synapse: tells, on a path of its own, every route that its listener serves.
+"""A module for a test's Synapse: tells, on a path of its own, every route that a listener serves to clients.
 
 ::
 
@@ -16,6 +16,9 @@ from synapse.module_api import DirectServeJsonResource, ModuleApi, SynapseReques
 
 PATH: Final = "/_synapse/client/preau-test/routes"
 
+_FOR_SERVERS: Final = ("/_matrix/federation", "^/_matrix/federation", "/_matrix/key", "^/_matrix/key")
+"""What a worker's listener serves beside clients' routes."""
+
 
 class RouteListing:
     """Named under ``modules``; it has no configuration."""
@@ -30,7 +33,8 @@ class RouteListing:
 
 class _Listing(DirectServeJsonResource):
     async def _async_render_GET(self, request: SynapseRequest) -> tuple[int, Any]:  # noqa: N802 -- Synapse's name
-        return 200, {"routes": sorted(_routes(request.site.resource, ""))}
+        routes = _routes(request.site.resource, "")
+        return 200, {"routes": sorted(route for route in routes if not route[1].startswith(_FOR_SERVERS))}
 
 
 def _routes(resource: Any, path: str) -> Iterator[tuple[str, str, str]]:
