@@ -1,22 +1,17 @@
-"""Whatever is sent to the guard's paths, and whatever members put into events: nothing fails, and no door opens.
-
-``make test`` tries a little of it, ``make test-matrix`` more.
-"""
+"""Whatever is sent to the guard's paths, and whatever members put into events: nothing fails, and no door opens."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synapse.module_api.errors import SynapseError
 
@@ -26,38 +21,32 @@ from preau.demo.processes import free_ports
 from preau.guard.batch_web import parse_accounts, parse_room
 from preau.guard.search import parse_search
 from preau.guard.web import parse_push
-from preau.model.facts import RoomFacts
+from preau.model.facts import Fact, RoomFacts
 from preau.model.ids import RoomId, UserId
 from preau.model.people import Function
 from preau.model.rooms import RoomKind
 from tests.builders import NORTH
-from tests.guard.guarded import GUARD, Guarded, Reply, guarded_spec
-
-WHOLE: Final = os.environ.get("PREAU_MATRIX") == "whole"
-CLIENT: Final = "/_matrix/client/v3"
-
-little = settings(
-    max_examples=120 if WHOLE else 8,
-    deadline=None,
-    phases=[Phase.generate],  # each example is some requests: its shortening would take minutes
-    suppress_health_check=[HealthCheck.too_slow],
+from tests.guard.fuzzing import (
+    ALIASES,
+    ANY_OF_SYNAPSES,
+    CONTENTS,
+    EVENT_IDS,
+    MESSAGE_TYPES,
+    ODD_FACTS,
+    PERSON_IDS,
+    ROOM_IDS,
+    STATE_TYPES,
+    WHOLE,
+    little,
+    nothing_fails,
+    objects,
+    texts,
 )
+from tests.guard.guarded import GUARD, Guarded, guarded_spec
+from tests.guard.places import DATABASES_AND_VERSIONS, database
+from tests.live.homeservers import new_localpart, register
 
-ODD_TEXTS: Final = ("", "\0", "\u202e", "é" * 300, "!", "@", "#a:b", "@a:b:c", "m.room.member", "../..", "%2F", "𝒫")
-ODD_NUMBERS: Final = (0, -1, 2**31, 2**53 - 1, 2**53, -(2**63), 2**80)
-
-texts = st.one_of(st.sampled_from(ODD_TEXTS), st.text(st.characters(exclude_categories=["Cs"]), max_size=8))
-leaves = st.one_of(st.none(), st.booleans(), st.sampled_from(ODD_NUMBERS), st.floats(allow_nan=False), texts)
-
-
-def objects(*fields: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects in which these fields hold anything, several levels deep, beside fields that nobody knows."""
-    names = st.one_of(st.sampled_from(fields), texts)
-    values = st.recursive(
-        leaves, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=4))
-    )
-    return st.dictionaries(names, values, max_size=6)
-
+CLIENT: Final = "/_matrix/client/v3"
 
 PUSHES: Final = objects("stream", "after", "version", "facts", "forget_before", "person", "room", "kind", "schools")
 SEARCHES: Final = objects("search_term", "limit")
@@ -82,14 +71,6 @@ def test_a_body_is_understood_or_refused_with_a_reason(
 
 # On a real homeserver
 
-OF_SYNAPSE: Final = (
-    "SynapseError: 500 - Tried to send member event through non-member codepath",
-    ", in is_admin_redaction\n",
-    """event_dict["content"]["room_version"]""",
-)
-"""Three of Synapse's own errors (1.163), each before the guard is asked: a membership sent as a message, a redaction of
-nothing set as state, a room's creation set as state."""
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -113,38 +94,26 @@ class Place:
         return sorted((event["type"], event["state_key"], event["event_id"]) for event in found.body["state"])
 
 
-@pytest.fixture(scope="module")
-async def place(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Place]:
+@pytest.fixture(scope="module", params=DATABASES_AND_VERSIONS)
+async def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority
+) -> AsyncIterator[Place]:
     client, federation = free_ports(2)
+    engine, version = request.param
     unlimited = {name: {"per_second": 10_000, "burst_count": 10_000} for name in ("rc_message", "rc_room_creation")}
     folder = tmp_path_factory.mktemp("fuzzed")
-    spec = guarded_spec(folder, client, federation, guard_authority, operator=unlimited)
+    more = {"operator": unlimited, "database": database(request, engine), "room_version": version}
+    spec = guarded_spec(folder, client, federation, guard_authority, **more)
     async with Homeserver(spec) as homeserver:
         guarded = Guarded(homeserver)
         guardian, teacher = await guarded.person(Function.GUARDIAN), await guarded.person(Function.TEACHER)
         third = await guarded.person(Function.PUPIL)
         talk = (await guarded.talk(guardian, teacher)).body["room_id"]
         assert (await guarded.join(talk, teacher)).status == 200
-        staff = await guarded.managed(RoomKind.STAFF, levels={teacher: 50})
+        staff = await guarded.managed(RoomKind.STAFF, version=version, levels={teacher: 50})
         await guarded.push(RoomFacts(RoomId(staff), RoomKind.STAFF, NORTH))
         await guarded.bring_in(staff, teacher)
         yield Place(guarded, guardian, teacher, third, talk, staff)
-
-
-@contextlib.contextmanager
-def nothing_fails(place: Place) -> Iterator[list[Reply]]:
-    """Collects replies; afterwards none is an error of the server, and no rule or hook of the guard has failed."""
-    begun = place.log.stat().st_size
-    replies: list[Reply] = []
-    yield replies
-    with place.log.open("rb") as log:
-        log.seek(begun)
-        said = log.read().decode(errors="replace")
-    traces = re.findall(r"Traceback.*?(?=^\d{4}-\d\d-\d\d )", said, re.DOTALL | re.MULTILINE)
-    assert not [trace for trace in traces if "/preau/" in trace]
-    assert "A rule failed" not in said
-    own_faults = sum(said.count(fault) for fault in OF_SYNAPSE)
-    assert len([reply for reply in replies if reply.status >= 500]) <= own_faults, traces
 
 
 @pytest.mark.live
@@ -159,7 +128,7 @@ async def test_nothing_sent_to_the_services_paths_fails(place: Place, data: st.D
         "devices/confirm": devices,
         "search": SEARCHES,
     }
-    with nothing_fails(place) as replies:
+    with nothing_fails(place.log) as replies:
         for path, strategy in bodies.items():
             user = place.guardian if path == "search" else place.guarded.homeserver.bot
             replies.append(await place.guarded.call("POST", f"{GUARD}/{path}", user, data.draw(strategy)))
@@ -172,35 +141,22 @@ async def test_facts_that_are_none_change_nothing(place: Place, body: dict[str, 
     if body.get("after") is None:  # which would begin anew, and may
         body = {**body, "after": never}
     before = await place.guarded.status()
-    with nothing_fails(place) as replies:
+    with nothing_fails(place.log) as replies:
         replies.append(await place.guarded.call("PUT", f"{GUARD}/facts", place.guarded.homeserver.bot, body))
     after = await place.guarded.status()
     assert (after["version"], after["facts"]) == (before["version"], before["facts"])
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("raw", [b"", b"[]", b"null", b"{", b'{"a":"\\ud800"}', b"\xff", b"[" * 3_000, b'{"a":1e999}'])
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b"null", b"{", b'{"a":"\\ud800"}', b'{"a":"\\u0000"}', b"\xff", b"[" * 3_000, b'{"a":1e999}']
+)
 @pytest.mark.parametrize("path", ["PUT facts", "POST search", "POST rooms", "POST memberships", "POST accounts"])
-async def test_what_is_no_object_is_refused(place: Place, path: str, raw: bytes) -> None:
+async def test_what_is_no_readable_object_is_refused(place: Place, path: str, raw: bytes) -> None:
     method, _, name = path.partition(" ")
-    with nothing_fails(place) as replies:
+    with nothing_fails(place.log) as replies:
         replies.append(await place.guarded.call(method, f"{GUARD}/{name}", place.guarded.homeserver.bot, raw=raw))
     assert replies[0].status == 400
-
-
-CONTENTS: Final = objects(
-    *("membership", "displayname", "avatar_url", "reason", "is_direct", "third_party_invite", "users", "events"),
-    *("join_rule", "allow", "history_visibility", "redacts", "m.relates_to", "rel_type", "event_id", "body", "msgtype"),
-    *("url", "algorithm", "via", "creator", "fr.preau.room", "fr.preau.direct", "join_authorised_via_users_server"),
-)
-MESSAGE_TYPES: Final = st.one_of(
-    st.sampled_from(["m.room.message", "m.reaction", "m.room.redaction", "m.room.encrypted", "m.room.member"]), texts
-)
-STATE_TYPES: Final = st.one_of(
-    st.sampled_from(["m.room.member", "m.room.power_levels", "m.room.join_rules", "m.space.child", "m.room.redaction"]),
-    st.sampled_from(["m.room.third_party_invite", "m.room.canonical_alias", "m.room.tombstone", "fr.preau.room"]),
-    texts,
-)
 
 
 @pytest.mark.live
@@ -209,7 +165,7 @@ STATE_TYPES: Final = st.one_of(
 @given(st.lists(st.tuples(st.booleans(), MESSAGE_TYPES, CONTENTS), min_size=5, max_size=10))
 async def test_no_message_fails_or_opens_a_door(place: Place, messages: list[tuple[bool, str, dict[str, Any]]]) -> None:
     before = [await place.state(room) for room in (place.talk, place.staff)]
-    with nothing_fails(place) as replies:
+    with nothing_fails(place.log) as replies:
         for direct, event_type, content in messages:
             room = quote(place.talk if direct else place.staff)
             path = f"{CLIENT}/rooms/{room}/send/{quote(event_type, safe='')}/{secrets.token_hex(8)}"
@@ -221,7 +177,7 @@ async def test_no_message_fails_or_opens_a_door(place: Place, messages: list[tup
 @pytest.mark.parametrize("redacts", [[], {}, 1, None, True])
 async def test_a_message_that_takes_back_what_is_no_event_is_refused(place: Place, redacts: object) -> None:
     content = {"msgtype": "m.text", "body": "Bonjour", "redacts": redacts}
-    with nothing_fails(place) as replies:
+    with nothing_fails(place.log) as replies:
         path = f"{CLIENT}/rooms/{quote(place.talk)}/send/m.room.message/{secrets.token_hex(8)}"
         replies.append(await place.guarded.call("PUT", path, place.teacher, content))
     assert (replies[0].status, replies[0].rule) == (403, "redaction")
@@ -234,7 +190,7 @@ async def test_a_message_that_takes_back_what_is_no_event_is_refused(place: Plac
 async def test_no_state_fails_or_opens_a_door(place: Place, data: st.DataObject) -> None:
     before = [await place.state(room) for room in (place.talk, place.staff)]
     people = [place.third, place.guardian, place.teacher, place.guarded.homeserver.bot]
-    with nothing_fails(place) as replies:
+    with nothing_fails(place.log) as replies:
         for _ in range(8):
             who = data.draw(st.sampled_from([place.teacher, place.guardian, place.third]))
             room, event_type = data.draw(st.sampled_from([place.talk, place.staff])), data.draw(STATE_TYPES)
@@ -266,7 +222,7 @@ async def test_no_wish_for_a_room_fails_or_makes_another_than_a_conversation(
         **config,
         **({"is_direct": True, "invite": [place.third, place.teacher][invited - 1 :][:1]} if invited else {}),
     }
-    with nothing_fails(place) as replies:
+    with nothing_fails(place.log) as replies:
         replies.append(await place.guarded.call("POST", f"{CLIENT}/createRoom", writer, wish))
     if replies[0].status != 200:
         return
@@ -287,7 +243,7 @@ _SET_AT_FIRST: Final = ("history_visibility", "guest_access")
 async def test_no_private_matter_fails(place: Place, data: st.DataObject) -> None:
     bodies = objects("messages", "ignored_users", "displayname", "*", place.third, place.guardian, "content")
     own = quote(place.guardian)
-    with nothing_fails(place) as replies:
+    with nothing_fails(place.log) as replies:
         for path in (
             f"{CLIENT}/sendToDevice/{quote(data.draw(texts), safe='') or 'x'}/{secrets.token_hex(8)}",
             f"{CLIENT}/user/{own}/account_data/m.ignored_user_list",
@@ -296,3 +252,56 @@ async def test_no_private_matter_fails(place: Place, data: st.DataObject) -> Non
             f"{CLIENT}/profile/{own}/{quote(data.draw(texts), safe='') or 'x'}",
         ):
             replies.append(await place.guarded.call("PUT", path, place.guardian, data.draw(bodies)))
+
+
+@pytest.mark.live
+@pytest.mark.timeout(600)
+@little
+@given(facts=st.lists(ODD_FACTS, min_size=3, max_size=12))
+async def test_odd_facts_are_taken_and_open_nothing_to_whom_nobody_knows(place: Place, facts: list[Fact]) -> None:
+    before = [await place.state(room) for room in (place.talk, place.staff)]
+    nobody = await register(place.guarded.homeserver, new_localpart(), "Camille ESSAI")
+    with nothing_fails(place.log) as replies:
+        await place.guarded.push(*facts)
+        for person in (place.guardian, place.teacher, place.third):
+            replies.append(await place.guarded.talk(nobody, person))
+        replies.extend([await place.guarded.join(room, nobody) for room in (place.talk, place.staff)])
+        found = await place.guarded.call("POST", f"{GUARD}/search", nobody, {"search_term": "Camille"})
+    assert {(reply.status, reply.rule) for reply in replies[:3]} == {(403, "unknown")}
+    assert {reply.status for reply in replies[3:]} == {403}
+    assert found.body["results"] == []
+    assert (
+        await place.guarded.talk(place.guardian, place.third)
+    ).rule == "contact"  # and whom they know, they still know
+    assert [await place.state(room) for room in (place.talk, place.staff)] == before
+
+
+@pytest.mark.live
+@pytest.mark.timeout(600)
+@little
+@given(st.data())
+async def test_no_odd_id_fails_or_opens_a_door(place: Place, data: st.DataObject) -> None:
+    before = [await place.state(room) for room in (place.talk, place.staff)]
+    rooms = st.one_of(st.sampled_from([place.talk, place.staff]), ROOM_IDS, texts)
+    others = st.one_of(st.sampled_from([place.third, place.guardian, place.guarded.homeserver.bot]), PERSON_IDS, texts)
+    with nothing_fails(place.log, ANY_OF_SYNAPSES) as replies:
+        for _ in range(12):
+            method, path = data.draw(st.sampled_from(PATHS_WITH_IDS)).split()
+            ids = {"room": data.draw(rooms), "alias": data.draw(ALIASES), "event": data.draw(EVENT_IDS)}
+            named = {name: quote(value, safe="") or "x" for name, value in ids.items()}
+            body = {**data.draw(MEMBERSHIP_BODIES), "user_id": data.draw(others), "room_id": data.draw(rooms)}
+            who = data.draw(st.sampled_from([place.teacher, place.third]))
+            replies.append(await place.guarded.call(method, CLIENT + path.format(**named), who, body))
+    assert [await place.state(room) for room in (place.talk, place.staff)] == before
+
+
+PATHS_WITH_IDS: Final = (
+    *("POST /join/{room}", "POST /join/{alias}", "POST /knock/{room}", "POST /knock/{alias}"),
+    *("POST /rooms/{room}/join", "POST /rooms/{room}/invite", "POST /rooms/{room}/kick", "POST /rooms/{room}/ban"),
+    *("POST /rooms/{room}/unban", "POST /rooms/{room}/upgrade", "PUT /rooms/{room}/redact/{event}/1"),
+    *("PUT /directory/room/{alias}", "DELETE /directory/room/{alias}", "PUT /directory/list/room/{room}"),
+)
+MEMBERSHIP_BODIES: Final = objects(
+    *("reason", "id_server", "id_access_token", "medium", "address", "third_party_signed", "visibility", "servers"),
+    *("new_version", "creator", "redacts", "additional_creators"),
+)

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from synapse.module_api import DirectServeJsonResource, ModuleApi, SynapseRequest, parse_json_object_from_request
+from synapse.module_api import DirectServeJsonResource, ModuleApi, SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
 from preau.guard.accounts import Accounts, NewAccount
 from preau.guard.batches import Batches, Moved, RoomOrder
-from preau.guard.web import PATH, BotOnly
+from preau.guard.web import PATH, BotOnly, read_object
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class RoomsResource(DirectServeJsonResource):
 
     async def _async_render_POST(self, request: SynapseRequest) -> tuple[int, Any]:  # noqa: N802 -- Synapse's name
         await self._bot_only.check(request)
-        made = await _able(self._batches).make_room(parse_room(parse_json_object_from_request(request)))
+        made = await _able(self._batches).make_room(parse_room(read_object(request)))
         return 200, {"room_id": made.room, "new": made.new, "joined": made.moved.joined, "refused": made.moved.refused}
 
 
@@ -58,7 +58,7 @@ class MembershipsResource(DirectServeJsonResource):
 
     async def _async_render_POST(self, request: SynapseRequest) -> tuple[int, Any]:  # noqa: N802 -- Synapse's name
         await self._bot_only.check(request)
-        body = parse_json_object_from_request(request)
+        body = read_object(request)
         join, leave = _users(body, "join"), _users(body, "leave")
         reason = body.get("reason")
         if len(join) + len(leave) > _AT_MOST or set(join) & set(leave):
@@ -79,7 +79,7 @@ class AccountsResource(DirectServeJsonResource):
 
     async def _async_render_POST(self, request: SynapseRequest) -> tuple[int, Any]:  # noqa: N802 -- Synapse's name
         await self._bot_only.check(request)
-        wanted = parse_accounts(parse_json_object_from_request(request))
+        wanted = parse_accounts(read_object(request))
         done = await self._accounts.make(wanted)
         return 200, {"made": done.made, "existing": done.existing, "refused": done.refused}
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from synapse.module_api import DirectServeJsonResource, SynapseRequest, parse_json_object_from_request
+from synapse.module_api import DirectServeJsonResource, SynapseRequest
 from synapse.module_api.errors import Codes, SynapseError
 
 from preau.guard.devices import Device, Devices
-from preau.guard.web import BotOnly
+from preau.guard.web import BotOnly, read_object
 
 
 class DevicesResource(DirectServeJsonResource):
@@ -44,7 +44,7 @@ class ConfirmResource(DirectServeJsonResource):
 
     async def _async_render_POST(self, request: SynapseRequest) -> tuple[int, Any]:  # noqa: N802 -- Synapse's name
         await self._bot_only.check(request)
-        body = parse_json_object_from_request(request)
+        body = read_object(request)
         user, device, by = (body.get(name) for name in ("user", "device", "by"))
         if not isinstance(user, str) or not isinstance(device, str) or not isinstance(by, str):
             raise SynapseError(400, "devices/confirm: user, device and by are expected.", Codes.INVALID_PARAM)

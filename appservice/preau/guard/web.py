@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from synapse.module_api import DirectServeJsonResource, ModuleApi, SynapseRequest, parse_json_object_from_request
+from synapse.module_api import (
+    DirectServeJsonResource,
+    JsonDict,
+    ModuleApi,
+    SynapseRequest,
+    parse_json_object_from_request,
+)
 from synapse.module_api.errors import Codes, SynapseError
 
 from preau.guard import tables
@@ -53,7 +59,7 @@ class FactsResource(DirectServeJsonResource):
 
     async def _async_render_PUT(self, request: SynapseRequest) -> tuple[int, Any]:  # noqa: N802 -- Synapse's name
         await self._bot_only.check(request)
-        push = parse_push(parse_json_object_from_request(request))
+        push = parse_push(read_object(request))
         held = await self._facts.take(push)
         taken = held.stream == push.stream and held.version >= push.version
         return 200 if taken else 409, {"stream": held.stream, "version": held.version}
@@ -84,6 +90,20 @@ class StatusResource(DirectServeJsonResource):
                 for name, version, seen, started in processes
             ],
         }
+
+
+def read_object(request: SynapseRequest) -> JsonDict:
+    """The object that a request of the service brings.
+
+    Raises:
+        SynapseError: it brings none, or one with a NUL somewhere, which PostgreSQL cannot hold.
+    """
+    body: JsonDict = parse_json_object_from_request(request)
+    sent: Any = request.content
+    sent.seek(0)
+    if b"\\u0000" in sent.read():
+        raise SynapseError(400, "The request holds a NUL character (\\u0000); nothing was done.", Codes.BAD_JSON)
+    return body
 
 
 def parse_push(body: Mapping[str, Any]) -> Push:
