@@ -54,12 +54,23 @@ def preau_monitoring_targets(hosts: Iterable[str], places: Places, instances: li
     ]
 
 
+def preau_monitoring_backups(hours: Mapping[str, int], savers: Iterable[str], orderers: Iterable[str]) -> list[Row]:
+    """What is saved, by kind: how old in ``hours`` it may be, and which hosts save it; ``monitoring_backups``.
+
+    ``savers`` save their files, ``orderers`` all else. Whoever watches expects it of these hosts, so that a backup that
+    was never made is missed, too.
+    """
+    where = {kind: [*savers] if kind == "files" else [*orderers] for kind in hours}
+    return [{"kind": kind, "hours": most, "hosts": where[kind]} for kind, most in hours.items() if where[kind]]
+
+
 class FilterModule:
     """What Ansible asks a plugin for."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name in templates → function."""
         return {
+            "preau_monitoring_backups": preau_monitoring_backups,
             "preau_monitoring_sources": preau_monitoring_sources,
             "preau_monitoring_targets": preau_monitoring_targets,
         }
