@@ -19,8 +19,9 @@ from typing import Any
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 from synapse.module_api.errors import Codes
 
+from preau.guard.callbacks import Callbacks
 from preau.guard.events import MEMBER, Deed
-from preau.guard.facts import Facts, Unreadable
+from preau.guard.facts import Facts
 from preau.guard.rooms import CREATE, Foreign, Managed, Room
 from preau.guard.settings import Settings
 from preau.guard.speech import Speech
@@ -38,16 +39,13 @@ class Abroad:
         self._facts = facts
         self._speech = speech
 
-    def register(self) -> None:
+    def register(self, callbacks: Callbacks) -> None:
         """Sets the hook for invitations that arrive."""
-        self._api.register_spam_checker_callbacks(federated_user_may_invite=self.federated_user_may_invite)
+        callbacks.register(federated_user_may_invite=self.federated_user_may_invite)
 
     async def federated_user_may_invite(self, event: EventBase) -> Any:
         """Asked before an invitation of another homeserver is taken; it is refused to that homeserver."""
-        try:
-            broken = await self._why_not_invited(str(event.sender), str(event.state_key), event.room_id)
-        except Unreadable:
-            broken = Rule.NOT_READY
+        broken = await self._why_not_invited(str(event.sender), str(event.state_key), event.room_id)
         if broken is None:
             return NOT_SPAM
         code, fields = await self._speech.answer(broken, str(event.sender))

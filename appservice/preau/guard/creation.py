@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
-from synapse.module_api import NOT_SPAM, JsonDict, ModuleApi, Requester
+from synapse.module_api import NOT_SPAM, JsonDict, Requester
 from synapse.module_api.errors import Codes
 
+from preau.guard.callbacks import Callbacks
 from preau.guard.events import Deed
-from preau.guard.facts import Facts, Unreadable
+from preau.guard.facts import Facts
 from preau.guard.rooms import DIRECT_FIELD, Direct
 from preau.guard.settings import Settings
 from preau.guard.speech import Speech
@@ -45,10 +46,9 @@ class Creation:
         self._speech = speech
         self._why_not_begin = why_not_begin
 
-    def register(self, api: ModuleApi) -> None:
+    def register(self, callbacks: Callbacks) -> None:
         """Sets the hooks."""
-        api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
-        api.register_spam_checker_callbacks(user_may_create_room=self.user_may_create_room)
+        callbacks.register(on_create_room=self.on_create_room, user_may_create_room=self.user_may_create_room)
 
     async def on_create_room(self, requester: Requester, config: JsonDict, _is_admin: bool) -> None:  # noqa: FBT001 -- Synapse's signature
         """Lets the bot's requests pass, rewrites those for a direct conversation, refuses the rest."""
@@ -76,26 +76,15 @@ class Creation:
         shape = {DIRECT_FIELD, "m.federate", "room_version", "creator"}
         if not isinstance(deed.room, Direct) or not set(content) <= shape or content.get("m.federate") is not False:
             return Rule.ROOM_CREATION
-        return await self._why_not_talk(deed.sender, deed.room.other(deed.sender))
+        return await why_not_talk(self._facts, deed.sender, deed.room.other(deed.sender))
 
     async def _why_no_room(self, user: str, device: str | None, config: JsonDict) -> Rule | None:
         invited: Any = config.get("invite")
         direct = config.get("is_direct") is True and isinstance(invited, list) and len(invited) == 1
         if not direct or config.get("invite_3pid") or not isinstance(invited[0], str):
             return Rule.ROOM_CREATION
-        broken = await self._why_not_talk(user, invited[0])
-        if broken is not None:
-            return broken
-        try:
-            return await self._why_not_begin(user, invited[0], device)
-        except Unreadable:
-            return Rule.NOT_READY
-
-    async def _why_not_talk(self, user: str, other: str | None) -> Rule | None:
-        try:
-            return await why_not_talk(self._facts, user, other)
-        except Unreadable:
-            return Rule.NOT_READY
+        broken = await why_not_talk(self._facts, user, invited[0])
+        return broken or await self._why_not_begin(user, invited[0], device)
 
 
 async def why_not_talk(facts: Facts, user: str, other: str | None) -> Rule | None:

@@ -29,6 +29,7 @@ from synapse.module_api.errors import Codes
 
 from preau.guard import device_tables
 from preau.guard.bell import Bell
+from preau.guard.callbacks import Callbacks
 from preau.guard.device_tables import Known
 from preau.guard.facts import Facts, Unreadable
 from preau.guard.inner import Inner
@@ -70,10 +71,9 @@ class Devices:
         self._ended = 0
         self._bell = Bell(api, "devices", self._hear)
 
-    def register(self) -> None:
+    def register(self, callbacks: Callbacks) -> None:
         """Sets the hooks."""
-        self._api.register_spam_checker_callbacks(check_login_for_spam=self.check_login_for_spam)
-        self._api.register_account_validity_callbacks(on_user_login=self.on_user_login)
+        callbacks.register(check_login_for_spam=self.check_login_for_spam, on_user_login=self.on_user_login)
 
     async def check_login_for_spam(
         self,

@@ -17,15 +17,16 @@ from typing import Any, Final
 
 from synapse.module_api import NOT_SPAM, JsonDict, MediaUploadLimit, ModuleApi
 
+from preau.guard.callbacks import Callbacks
 from preau.guard.clamd import Verdict, scan
 from preau.guard.devices import Devices
-from preau.guard.facts import Facts, Unreadable
+from preau.guard.facts import Facts
 from preau.guard.file_types import kind_of
 from preau.guard.inner.people import PeopleParts
 from preau.guard.settings import Settings
 from preau.guard.speech import Speech
 from preau.policy.refusals import Rule
-from preau.policy.uploads import NOTHING, Allowance, allowance, why_no_upload
+from preau.policy.uploads import Allowance, allowance, why_no_upload
 
 log = logging.getLogger(__name__)
 
@@ -58,15 +59,15 @@ class Media:
         self._inner = inner
         self._scans = 0
 
-    def register(self) -> None:
+    def register(self, callbacks: Callbacks) -> None:
         """Sets the hooks."""
-        self._api.register_media_repository_callbacks(
+        callbacks.register(
             is_user_allowed_to_upload_media_of_size=self.is_user_allowed_to_upload_media_of_size,
             get_media_config_for_user=self.get_media_config_for_user,
+            check_media_file_for_spam=self.check_media_file_for_spam,
         )
         if not self._inner.counts_uploads:
-            self._api.register_media_repository_callbacks(get_media_upload_limits_for_user=self.limits)
-        self._api.register_spam_checker_callbacks(check_media_file_for_spam=self.check_media_file_for_spam)
+            callbacks.register(get_media_upload_limits_for_user=self.limits)
 
     async def is_user_allowed_to_upload_media_of_size(self, user: str, size: int) -> bool:
         """Asked before a file is stored."""
@@ -102,23 +103,11 @@ class Media:
     async def _why_no_upload(self, user: str, size: int) -> Rule | None:
         if user == self._settings.bot:
             return None
-        try:
-            allowed = await self._read_allowance(user)
-            broken = why_no_upload(allowed, size, await self._inner.uploaded(user, _DAY_MS))
-            return broken or (Rule.NEW_DEVICE if await self._devices.quarantined(user) else None)
-        except Unreadable:
-            return Rule.NOT_READY
-        except Exception:
-            log.exception("Whether %s may upload cannot be told", user)
-            return Rule.NOT_READY
+        allowed = await self._allowed(user)
+        broken = why_no_upload(allowed, size, await self._inner.uploaded(user, _DAY_MS))
+        return broken or (Rule.NEW_DEVICE if await self._devices.quarantined(user) else None)
 
     async def _allowed(self, user: str) -> Allowance:
-        try:
-            return await self._read_allowance(user)
-        except Unreadable:
-            return NOTHING
-
-    async def _read_allowance(self, user: str) -> Allowance:
         person = await self._facts.person(user)
         return allowance(person, await self._facts.schools_of(person) if person is not None else {})
 

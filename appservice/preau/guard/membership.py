@@ -24,9 +24,10 @@ from synapse.module_api import NOT_SPAM, ModuleApi
 from synapse.module_api.errors import Codes
 
 from preau.guard.abroad import Abroad
+from preau.guard.callbacks import Callbacks
 from preau.guard.creation import why_not_talk
 from preau.guard.events import MEMBER, Deed
-from preau.guard.facts import Facts, Unreadable
+from preau.guard.facts import Facts
 from preau.guard.rooms import Direct, Foreign, Managed, Room, Rooms, Unruled
 from preau.guard.settings import Settings
 from preau.guard.speech import Speech
@@ -81,19 +82,18 @@ class Membership:
         self._entrance = entrance
         self._abroad = abroad
 
-    def register(self) -> None:
+    def register(self, callbacks: Callbacks) -> None:
         """Sets the hooks."""
-        self._api.register_spam_checker_callbacks(user_may_join_room=self.user_may_join_room)
-        self._api.register_third_party_rules_callbacks(check_threepid_can_be_invited=self.check_threepid_can_be_invited)
+        callbacks.register(
+            user_may_join_room=self.user_may_join_room,
+            check_threepid_can_be_invited=self.check_threepid_can_be_invited,
+        )
 
     async def user_may_join_room(self, user: str, room: str, is_invited: bool) -> Any:  # noqa: ARG002, FBT001 -- Synapse's signature
         """Asked before anything is done about a join, on another homeserver too."""
         if user == self._settings.bot:
             return NOT_SPAM
-        try:
-            broken = await self._why_not_join(user, await self._rooms.room(room))
-        except Unreadable:
-            broken = Rule.NOT_READY
+        broken = await self._why_not_join(user, await self._rooms.room(room))
         if broken is None:
             return NOT_SPAM
         code, fields = await self._speech.answer(broken, user)

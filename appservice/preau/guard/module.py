@@ -19,6 +19,7 @@ from preau.guard.admission import Admission
 from preau.guard.allowances import Allowances
 from preau.guard.batches import Batches
 from preau.guard.building import Building
+from preau.guard.callbacks import Callbacks
 from preau.guard.creation import Creation
 from preau.guard.device_web import ConfirmResource, DevicesResource
 from preau.guard.devices import Devices
@@ -52,27 +53,28 @@ class Guard:
         speech = Speech(facts)
         rooms = Rooms(api, facts, config)
         devices, allowances, sealed = Devices(api, inner, facts, speech), Allowances(api, inner), Evidence(api)
-        devices.register()
+        callbacks = Callbacks(api, speech)
+        devices.register(callbacks)
         writing = Writing(facts, devices, allowances)
         takebacks = Takebacks(config, inner, facts, devices, allowances, sealed)
         creation = Creation(config, facts, speech, writing.why_not_begin)
-        creation.register(api)
+        creation.register(callbacks)
         abroad = Abroad(config, api, facts, speech)
-        abroad.register()
-        Remote(config, api, inner, facts, rooms, sealed).register()
+        abroad.register(callbacks)
+        Remote(config, api, inner, facts, rooms, sealed).register(callbacks)
         entrance = Entrance(api, facts, abroad)
         membership = Membership(config, api, facts, rooms, speech, entrance, abroad)
-        membership.register()
+        membership.register(callbacks)
         upkeep = Upkeep(speech)
-        upkeep.register(api)
-        Registration(speech).register(api)
+        upkeep.register(callbacks)
+        Registration(speech).register(callbacks)
         wording = (Wording(api, facts), FileNames())
         rules: list[EventRule] = [creation, membership, *wording, upkeep, writing, takebacks]
         Events(config, rooms, speech, rules, entrance, takebacks.keep).register(inner)
-        Media(api, config, facts, devices, speech, inner.people).register()
-        Privacy(config, facts, speech).register(inner.people)
+        Media(api, config, facts, devices, speech, inner.people).register(callbacks)
+        Privacy(config, facts, speech).register(inner.people, callbacks)
         finder = Finder(api, config, facts)
-        finder.register()
+        finder.register(callbacks)
         api.register_web_resource(f"{PATH}/search", SearchResource(api, speech, finder))
         bot_only = BotOnly(api, config)
         api.register_web_resource(f"{PATH}/facts", FactsResource(bot_only, facts))

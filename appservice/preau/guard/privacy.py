@@ -17,7 +17,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from preau.guard.facts import Facts, Unreadable
+from preau.guard.callbacks import Callbacks
+from preau.guard.facts import Facts
 from preau.guard.inner.people import PeopleParts
 from preau.guard.settings import Settings
 from preau.guard.speech import Speech
@@ -39,13 +40,13 @@ class Privacy:
         self._facts = facts
         self._speech = speech
 
-    def register(self, inner: PeopleParts) -> None:
+    def register(self, inner: PeopleParts, callbacks: Callbacks) -> None:
         """Takes its place in front of each."""
-        inner.judge_profiles(self.judge_profile)
-        inner.judge_messages(self.judge_message)
+        inner.judge_profiles(callbacks.refusing(self.judge_profile))
+        inner.judge_messages(callbacks.refusing(self.judge_message))
         inner.filter_deliveries(self.is_delivered)
-        inner.judge_account_data(self.judge_account_data)
-        inner.judge_identities(self.judge_identity)
+        inner.judge_account_data(callbacks.refusing(self.judge_account_data))
+        inner.judge_identities(callbacks.refusing(self.judge_identity))
 
     async def judge_profile(self, asker: str, by_admin: bool) -> None:  # noqa: FBT001 -- Synapse's own parameter
         """Names and everything beside them come from the service: it alone is an administrator."""
@@ -86,9 +87,6 @@ class Privacy:
     async def _why_not_ignore(self, user: str, ignored: list[str]) -> Rule | None:
         if len(ignored) > _IGNORED_AT_MOST:
             return Rule.EVASION
-        try:
-            people = await self._facts.persons(ignored)
-            me = await self._facts.person(user)
-        except Unreadable:
-            return Rule.NOT_READY
+        people = await self._facts.persons(ignored)
+        me = await self._facts.person(user)
         return why_not_hide(me, self._settings.bot, {other: people.get(other) for other in ignored})

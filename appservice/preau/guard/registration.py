@@ -17,8 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from synapse.module_api import ModuleApi
-
+from preau.guard.callbacks import Callbacks
 from preau.guard.inner import registration_allowed
 from preau.guard.speech import Speech
 from preau.policy.refusals import Rule
@@ -30,10 +29,12 @@ class Registration:
     def __init__(self, speech: Speech) -> None:
         self._speech = speech
 
-    def register(self, api: ModuleApi) -> None:
+    def register(self, callbacks: Callbacks) -> None:
         """Sets the hooks."""
-        api.register_spam_checker_callbacks(check_registration_for_spam=self.check_registration_for_spam)
-        api.register_third_party_rules_callbacks(check_can_deactivate_user=self.check_can_deactivate_user)
+        callbacks.register(
+            check_registration_for_spam=self.check_registration_for_spam,
+            check_can_deactivate_user=self.check_can_deactivate_user,
+        )
 
     async def check_can_deactivate_user(self, _user: str, by_admin: bool) -> bool:  # noqa: FBT001 -- Synapse's signature
         """The service does, as administrator."""

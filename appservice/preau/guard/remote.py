@@ -22,6 +22,7 @@ from typing import Any
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 from synapse.module_api.errors import Codes
 
+from preau.guard.callbacks import Callbacks
 from preau.guard.evidence import Evidence
 from preau.guard.facts import Facts, Unreadable
 from preau.guard.inner import Inner
@@ -49,9 +50,9 @@ class Remote:
         self._rooms = rooms
         self._evidence = evidence
 
-    def register(self) -> None:
+    def register(self, callbacks: Callbacks) -> None:
         """Sets the hook."""
-        self._api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
+        callbacks.register(check_event_for_spam=self.check_event_for_spam)
 
     async def check_event_for_spam(self, event: EventBase) -> Any:
         """Asked of events made here, too; those were judged where a refusal can be told (`preau.guard.events`)."""

@@ -29,6 +29,7 @@ from synapse.module_api import (
 from synapse.module_api.errors import Codes, SynapseError
 
 from preau.guard import name_tables
+from preau.guard.callbacks import Callbacks
 from preau.guard.facts import Facts, Unreadable
 from preau.guard.name_tables import Named, fold
 from preau.guard.settings import Settings
@@ -132,9 +133,9 @@ class Finder:
         self._settings = settings
         self._facts = facts
 
-    def register(self) -> None:
+    def register(self, callbacks: Callbacks) -> None:
         """The second net, should Synapse's own directory ever be switched on: it shows no more than ours."""
-        self._api.register_spam_checker_callbacks(check_username_for_spam=self.check_username_for_spam)
+        callbacks.register(check_username_for_spam=self.check_username_for_spam)
 
     async def find(self, asker: str, search: Search) -> list[PersonFacts]:
         """People with those words in their name whom the asker may write to; one more than asked for, if there are.
@@ -161,14 +162,11 @@ class Finder:
         """Whether a result of Synapse's own directory is left out."""
         if requester == self._settings.bot:
             return False
-        try:
-            me = await self._facts.person(requester)
-            person = await self._facts.person(profile["user_id"])
-            if me is None or person is None:
-                return True
-            return not may_be_found(me, person, await self._facts.schools_of(me))
-        except Unreadable:
+        me = await self._facts.person(requester)
+        person = await self._facts.person(profile["user_id"])
+        if me is None or person is None:
             return True
+        return not may_be_found(me, person, await self._facts.schools_of(me))
 
     async def _pages(
         self, me: PersonFacts, schools: Mapping[Uai, SchoolFacts], search: Search

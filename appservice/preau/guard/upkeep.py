@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from synapse.module_api import ModuleApi, RoomAlias
+from synapse.module_api import RoomAlias
 from synapse.module_api.errors import Codes
 
+from preau.guard.callbacks import Callbacks
 from preau.guard.events import Deed
 from preau.guard.rooms import Direct, Foreign, Managed, Unruled
 from preau.guard.speech import Speech
@@ -28,9 +29,9 @@ class Upkeep:
     def __init__(self, speech: Speech) -> None:
         self._speech = speech
 
-    def register(self, api: ModuleApi) -> None:
+    def register(self, callbacks: Callbacks) -> None:
         """Sets the hooks. `check_visibility_can_be_modified` would load all state of each new room, to say the same."""
-        api.register_spam_checker_callbacks(
+        callbacks.register(
             user_may_create_room_alias=self.user_may_create_room_alias,
             user_may_publish_room=self.user_may_publish_room,
         )
