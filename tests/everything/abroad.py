@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from preau.model.rooms import RoomKind
 from preau.policy.abroad import VISITING, why_not_come, why_not_go, why_not_heard_abroad
 from tests.builders import NORTH
 from tests.everything.cast import PARTS, Actor
+from tests.everything.conversations import VERSIONS
 from tests.everything.routes import Route
 from tests.everything.trial import OPEN, SHUT, Answered, Record, Try
 from tests.everything.world import World, transaction
@@ -98,8 +100,8 @@ class Border:
         wishes = [(kind, _ALL) for kind in kinds]
         wishes += [(kind, frozenset({function})) for kind in VISITING for function in self.functions]
         found = []
-        for kind, functions in wishes:
-            room = await self.ours.guarded.managed(kind, new_localpart())
+        for (kind, functions), version in zip(wishes, cycle(VERSIONS), strict=False):
+            room = await self.ours.guarded.managed(kind, new_localpart(), version=version)
             found.append(Place(room, f"{kind} for {_names(functions)}", self._admitting(room, kind, functions)))
         await self.ours.guarded.push(*(place.facts for place in found if place.facts))
         return found
@@ -107,8 +109,9 @@ class Border:
     async def their_rooms(self) -> list[Place]:
         """One that they list for each function, one for all, one that they do not list."""
         found = []
-        for functions in (*(frozenset({function}) for function in self.functions), _ALL, None):
-            body = {"preset": "private_chat"}
+        wishes = (*(frozenset({function}) for function in self.functions), _ALL, None)
+        for functions, version in zip(wishes, cycle(VERSIONS), strict=False):
+            body = {"preset": "private_chat", "room_version": version}
             room = (await self.theirs.as_bot("POST", f"{_CLIENT}/createRoom", body))["room_id"]
             facts = SharedRoomFacts(room, self.server, functions) if functions is not None else None
             found.append(Place(room, f"theirs for {_names(functions)}", facts))

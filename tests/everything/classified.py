@@ -61,6 +61,14 @@ RULED: Final[Mapping[str, str]] = {
 }
 """Ruled by a policy: each is tried on every version by the action of that name."""
 
+ALLOWED_TO_SOME: Final = frozenset(
+    {"begin", "invite", "join", "send", "take back", "upload", "upload later", "to device", "ignore", "read profile"}
+)
+"""The actions of `RULED` that policy allows to some; the others are refused to every member on every route.
+
+(But for the stock search, which is shown to everybody, empty, and our own, which is asked apart.)
+"""
+
 WRITTEN_BY_MAIN: Final = frozenset({"PUT sendToDevice/{message_type}/{txn_id}"})
 """Served by every process of Synapse 1.163, but what is allowed fails in those that do not write the stream.
 

@@ -192,12 +192,20 @@ def leaving(world: World, scene: Scene) -> Iterable[Try]:
             yield Try("leave", route, str(actor), str(scene), actor.user, path, OPEN)
 
 
-def coming_back(world: World, scene: Scene) -> Iterable[Try]:
+def coming_back(world: World, scene: Scene, expected: str = SHUT) -> Iterable[Try]:
     """Whoever left comes back by the service alone."""
     for actor in scene.inside:
-        for route in in_turn(world.routes_of(*_JOIN), str(scene), str(actor), "again"):
+        for route in in_turn(world.routes_of(*_JOIN), str(scene), str(actor), "again", expected):
             path = route.at(room_id=scene.room, room_identifier=scene.room, txn_id=transaction())
-            yield Try("join", route, str(actor), f"{scene}, left before", actor.user, path, SHUT)
+            yield Try("join", route, str(actor), f"{scene}, left before", actor.user, path, expected)
+
+
+def brought_back(world: World, scene: Scene) -> Iterable[Try]:
+    """The service asks in whoever left."""
+    for actor in scene.inside:
+        for route in in_turn(world.routes_of(*_both("invite")), str(scene), str(actor), "again"):
+            path, body = route.at(room_id=scene.room, txn_id=transaction()), {"user_id": actor.user}
+            yield Try("invite", route, f"the service, {scene}", f"{actor}, again", world.bot, path, OPEN, body)
 
 
 def _messages(scene: Scene) -> dict[str, Any]:

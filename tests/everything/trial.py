@@ -84,8 +84,7 @@ class Answered:
 class Record:
     """Everything that was tried."""
 
-    tried: Counter[tuple[str, str]] = field(default_factory=Counter)
-    routes: set[Route] = field(default_factory=set)
+    tried: Counter[tuple[str, Route, str]] = field(default_factory=Counter)
     wrong: list[Answered] = field(default_factory=list)
 
     async def run(self, world: World, tries: Iterable[Try]) -> list[Answered]:
@@ -96,8 +95,7 @@ class Record:
         return answers
 
     async def _one(self, world: World, tried: Try) -> Answered:
-        self.tried[tried.action, tried.expected] += 1
-        self.routes.add(tried.route)
+        self.tried[tried.action, tried.route, tried.expected] += 1
         only_main = tried.expected == OPEN and tried.route.deed in WRITTEN_BY_MAIN
         at = MAIN if only_main else world.place_of(tried.route, tried.action, tried.who, tried.whom)
         reply = await world.ask(tried.route.method, tried.path, tried.user, tried.body, tried.raw, at)
@@ -109,10 +107,15 @@ class Record:
         shown = "\n".join(answered.line for answered in wrong[:60])
         assert not wrong, f"{len(wrong)} of {self.tried.total()} tries so far differ from policy:\n{shown}"
 
+    def verdicts(self, route: Route) -> set[bool]:
+        """Whether some were allowed something on that route, and whether some were not."""
+        return {expected == OPEN for _, tried, expected in self.tried if tried == route}
+
     def __str__(self) -> str:
-        return ", ".join(
-            f"{action} {expected or 'allowed'}: {n}" for (action, expected), n in sorted(self.tried.items())
-        )
+        sums: Counter[str] = Counter()
+        for (action, _, expected), number in self.tried.items():
+            sums[f"{action} {expected or 'allowed'}"] += number
+        return ", ".join(f"{what}: {number}" for what, number in sorted(sums.items()))
 
 
 def chosen(tries: Sequence[Try]) -> list[Try]:
