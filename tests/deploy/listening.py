@@ -61,6 +61,19 @@ def _options(text: str) -> Iterator[Listener]:
         yield _split(value)
 
 
+def _pgbackrest(text: str) -> Iterator[Listener]:
+    settings = dict(re.findall(r"^tls-server-(address|port)=(.+)$", text, re.MULTILINE))
+    if settings:
+        yield settings.get("address", "localhost"), int(settings.get("port", 8432))
+
+
+def _socket(text: str) -> Iterator[Listener]:
+    """A unit's sockets; those in the file system or of the kernel are no ports."""
+    for value in re.findall(r"^Listen(?:Stream|Datagram|SequentialPacket)=(\S+)$", text, re.MULTILINE):
+        if value[0] not in "/@%" and not value.startswith("vsock:"):
+            yield _split(value)
+
+
 def _split(value: str) -> Listener:
     address, _, port = value.rpartition(":")
     return address.strip("[]") or "*", int(port)
@@ -73,5 +86,7 @@ READERS: tuple[tuple[str, Callable[[str], Iterator[Listener]]], ...] = (
     (r"/redis/.*\.conf$", _redis),
     (r"/postfix/master\.cf$", _postfix),
     (r"preau\.toml$", _service),
+    (r"/pgbackrest/.*\.conf$", _pgbackrest),
+    (r"\.socket$|\.socket\.d/", _socket),
     (r"\.service$|/etc/default/|\.service\.d/", _options),
 )

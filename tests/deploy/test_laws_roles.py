@@ -1,0 +1,105 @@
+"""Laws over what the roles and playbooks are written in, before anything is rendered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.playbooks import DEPLOY, ROOT
+from tests.deploy.rendered import World, role_specs
+
+ROLES = ROOT / "roles"
+TASK_FILES = sorted({*ROLES.glob("*/tasks/*.yml"), *ROLES.glob("*/handlers/*.yml"), *DEPLOY.glob("tasks/**/*.yml")})
+SPECS = role_specs()
+PREFIXES = {"preau": "preau_service_"}
+# What a unit that is made in passing must say at least, beside whose it is.
+FETTERS = ("ProtectSystem=strict", "NoNewPrivileges=true", "PrivateTmp=", "MemoryMax=")
+OWNER = re.compile(r"--uid=\S|User=\S|DynamicUser=true")
+
+
+def test_every_task_file_fits_on_a_screen_or_two() -> None:
+    lengths = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in TASK_FILES}
+    assert lengths
+    assert {name: length for name, length in lengths.items() if length > 70} == {}
+
+
+# --- Variables ----------------------------------------------------------------------------------------------------
+
+
+def test_every_role_has_a_specification() -> None:
+    assert SPECS.keys() == {folder.parent.name for folder in ROLES.glob("*/tasks")}
+
+
+@pytest.mark.parametrize("role", SPECS)
+def test_every_variable_is_required_or_has_the_default_that_the_specification_says(role: str) -> None:
+    defaults = _defaults(role)
+    assert defaults.keys() <= SPECS[role].keys()
+    for name, option in SPECS[role].items():
+        if option.get("required"):
+            assert name not in defaults, name
+        else:
+            assert defaults.get(name, "not in defaults") == option.get("default"), name
+
+
+@pytest.mark.parametrize("role", SPECS)
+def test_every_variable_has_the_prefix_of_the_role_a_type_and_a_description(role: str) -> None:
+    for name, option in SPECS[role].items():
+        assert name.startswith(PREFIXES.get(role, f"{role}_")), name
+        assert option["type"], name
+        assert "".join(option["description"]).endswith("."), name
+
+
+@pytest.mark.parametrize("role", SPECS)
+def test_at_most_forty_variables_are_left_to_operators(role: str) -> None:
+    assert len(_defaults(role)) <= 40
+
+
+def _defaults(role: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text()) or {}
+    return found
+
+
+# --- Units made in passing ----------------------------------------------------------------------------------------
+
+
+def test_every_unit_made_in_passing_has_an_owner_and_fetters(worlds: dict[str, World]) -> None:
+    """By `systemd-run`, in a task or in a program of ours: what there is no file of, `systemd-analyze` cannot rate."""
+    said = {f"{file.relative_to(ROOT)}: {task['name']}": str(task) for file in TASK_FILES for task in _tasks(file)}
+    said |= {file.name: file.text.replace("'", "") for world in worlds.values() for file in world.files}
+    found = {
+        where: text for where, text in said.items() if re.search(r"\bsystemd-run\b(?! \()", _without_comments(text))
+    }
+    assert (
+        len(found) >= len({path for path in _all_files() if "systemd-run" in _without_comments(path.read_text())}) > 0
+    )
+    lacking = {where: [fetter for fetter in FETTERS if fetter not in text] for where, text in found.items()}
+    assert {where: each for where, each in lacking.items() if each} == {}
+    assert [where for where, text in found.items() if not OWNER.search(text)] == []
+
+
+def _tasks(file: Path) -> Iterator[dict[str, Any]]:
+    def walk(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for task in tasks:
+            inner = [each for name in ("block", "rescue", "always") for each in task.get(name, [])]
+            yield from walk(inner) if inner else [task]
+
+    yield from walk(yaml.safe_load(file.read_text()) or [])
+
+
+def _without_comments(text: str) -> str:
+    return re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
+
+
+def _all_files() -> list[Path]:
+    places = [
+        *DEPLOY.rglob("*.yml"),
+        *ROLES.glob("*/tasks/*.yml"),
+        *ROLES.glob("*/templates/**/*"),
+        *ROLES.glob("*/files/*"),
+    ]
+    return [path for path in places if path.is_file()]
