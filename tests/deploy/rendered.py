@@ -15,7 +15,7 @@ from tests.deploy.rendering import File, Rendering
 
 INVENTORIES = tuple(sorted(path.parent.name for path in (ROOT / "inventories").glob("*/hosts.yml")))
 # Values in the vault that everybody may see.
-PUBLIC_ENDINGS = ("_certificate", "_public_key")
+PUBLIC_ENDINGS = ("_certificate", "_public_key", "_old_signing_keys")
 # The example, with what its operators may leave out: a login at the mail server, whose password somebody else gave.
 LOGIN = {"mail_relay_user": "preau"}
 GIVEN = {"vault_mail_relay_password": "given-by-whoever-runs-the-mail-server"}
@@ -38,13 +38,17 @@ class World:
 
     @cached_property
     def secrets(self) -> dict[str, str]:
-        """Every value of the vaults that must not show; of keys the lines between their first and last."""
-        return {
-            f"{file.parent.name}: {name}": _telling(str(value))
-            for file in self.folder.glob("group_vars/academie_*/vault.yml")
-            for name, value in yaml.safe_load(file.read_text()).items()
-            if not name.endswith(PUBLIC_ENDINGS)
-        }
+        return secrets_of(self.folder)
+
+
+def secrets_of(inventory: Path) -> dict[str, str]:
+    """Every value of the vaults that must not show, by académie and name; of keys the lines between first and last."""
+    return {
+        f"{file.parent.name}: {name}": _telling(str(value))
+        for file in inventory.glob("group_vars/academie_*/vault.yml")
+        for name, value in yaml.safe_load(file.read_text()).items()
+        if not name.endswith(PUBLIC_ENDINGS)
+    }
 
 
 def _telling(value: str) -> str:
