@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.deploy.playbooks import DEPLOY, ROOT
-from tests.deploy.rendered import World, role_specs
+from tests.deploy.rendered import PUBLIC_ENDINGS, World, role_specs
 
 ROLES = ROOT / "roles"
 TASK_FILES = sorted({*ROLES.glob("*/tasks/*.yml"), *ROLES.glob("*/handlers/*.yml"), *DEPLOY.glob("tasks/**/*.yml")})
@@ -20,6 +20,10 @@ PREFIXES = {"preau": "preau_service_"}
 # What a unit that is made in passing must say at least, beside whose it is.
 FETTERS = ("ProtectSystem=strict", "NoNewPrivileges=true", "PrivateTmp=", "MemoryMax=")
 OWNER = re.compile(r"--uid=\S|User=\S|DynamicUser=true")
+# A value of the vault that not everybody may see.
+SECRET = re.compile(rf"\bvault_[a-z]\w*(?<!{')(?<!'.join(PUBLIC_ENDINGS)})\b")
+# What of a task is neither handed to its module nor printed.
+SAY_NOTHING = ("name", "when", "until", "failed_when", "changed_when", "notify", "register")
 
 
 def test_every_task_file_fits_on_a_screen_or_two() -> None:
@@ -64,6 +68,40 @@ def _defaults(role: str) -> dict[str, Any]:
     return found
 
 
+# --- Secrets ------------------------------------------------------------------------------------------------------
+
+
+def test_every_task_that_is_handed_a_secret_keeps_it_to_itself() -> None:
+    """A module's arguments stand in the journal of its host, a loop's items in what the playbook prints."""
+    names = _secret_variables()
+    assert len(names) > 20
+    shown, hidden = {}, []
+    for file in [*TASK_FILES, *DEPLOY.glob("*.yml")]:
+        for task in _tasks(file):
+            told = str({key: value for key, value in task.items() if key not in SAY_NOTHING})
+            found = {name for name in names if re.search(rf"\b{name}\b(?!\.(?:host|port)\b)", told)}
+            found |= set(SECRET.findall(told))
+            if found and task.get("no_log"):
+                hidden.append(task["name"])
+            elif found:
+                shown[f"{file.relative_to(ROOT)}: {task['name']}"] = found
+    assert hidden
+    assert shown == {}
+
+
+def _secret_variables() -> set[str]:
+    """Variables that hold a value of the vault, by themselves or by another variable."""
+    files = [*DEPLOY.glob("group_vars/all/*.yml"), *ROLES.glob("*/defaults/main.yml"), *ROLES.glob("*/vars/main.yml")]
+    said: dict[str, str] = {}
+    for file in files:
+        for name, value in (yaml.safe_load(file.read_text()) or {}).items():
+            said[name] = f"{said.get(name, '')} {value}"
+    found = {name for name, value in said.items() if SECRET.search(value)}
+    while more := {name for name, value in said.items() if found & {*re.findall(r"\w+", value)}} - found:
+        found |= more
+    return found
+
+
 # --- Units made in passing ----------------------------------------------------------------------------------------
 
 
@@ -83,12 +121,14 @@ def test_every_unit_made_in_passing_has_an_owner_and_fetters(worlds: dict[str, W
 
 
 def _tasks(file: Path) -> Iterator[dict[str, Any]]:
-    def walk(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for task in tasks:
-            inner = [each for name in ("block", "rescue", "always") for each in task.get(name, [])]
-            yield from walk(inner) if inner else [task]
+    """The tasks of a file of tasks or plays, and of their blocks."""
 
-    yield from walk(yaml.safe_load(file.read_text()) or [])
+    def walk(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for entry in entries:
+            inner = [each for name in ("tasks", "block", "rescue", "always") for each in entry.get(name, [])]
+            yield from walk(inner) if inner else [entry]
+
+    yield from walk([entry for entry in yaml.safe_load(file.read_text()) or [] if isinstance(entry, dict)])
 
 
 def _without_comments(text: str) -> str:
