@@ -23,6 +23,7 @@ from preau.model.ids import RoomId, ServerName, UserId
 from preau.model.people import Function
 from preau.model.rooms import RoomKind
 from preau.policy.abroad import VISITING, why_not_come, why_not_go, why_not_heard_abroad
+from preau.policy.refusals import Rule
 from tests.builders import NORTH
 from tests.everything.cast import PARTS, Actor
 from tests.everything.conversations import VERSIONS
@@ -159,6 +160,8 @@ def going(border: Border, places: Sequence[Place]) -> list[tuple[Try, Try]]:
             path, body, expected = _INVITE.at(room_id=place.room), {"user_id": who.user}, SHUT if broken else OPEN
             asked = Try("go: asked", _INVITE, str(place), str(who), border.theirs.bot, path, expected, body)
             path = _join_at(place.room, border.theirs)
+            if place.facts is None:  # whose room it is, nobody knows: that is told before who would enter it
+                broken = Rule.BETWEEN_ACADEMIES
             pairs.append((asked, Try("go: enter", _JOIN, str(who), str(place), who.user, path, broken)))
     return pairs
 
