@@ -28,6 +28,7 @@ from preau.guard.callbacks import Callbacks
 from preau.guard.creation import why_not_talk
 from preau.guard.events import MEMBER, Deed
 from preau.guard.facts import Facts
+from preau.guard.inner.people import PeopleParts
 from preau.guard.rooms import Direct, Foreign, Managed, Room, Rooms, Unruled
 from preau.guard.settings import Settings
 from preau.guard.speech import Speech
@@ -82,8 +83,9 @@ class Membership:
         self._entrance = entrance
         self._abroad = abroad
 
-    def register(self, callbacks: Callbacks) -> None:
-        """Sets the hooks."""
+    def register(self, callbacks: Callbacks, inner: PeopleParts) -> None:
+        """Sets the hooks, and stands before the one that would refuse in Synapse's words."""
+        inner.judge_addresses(callbacks.refusing(self.judge_address))
         callbacks.register(
             user_may_join_room=self.user_may_join_room,
             check_threepid_can_be_invited=self.check_threepid_can_be_invited,
@@ -99,8 +101,12 @@ class Membership:
         code, fields = await self._speech.answer(broken, user)
         return Codes(code), fields
 
+    async def judge_address(self, inviter: str) -> None:
+        """Nobody is invited by their address."""
+        raise await self._speech.refusal(Rule.MEMBERSHIP, inviter)
+
     async def check_threepid_can_be_invited(self, _medium: str, _address: str, _room_state: Any) -> bool:
-        """Nobody is invited by their address; said before an identity server of the member's choice is called."""
+        """The same, should the inner part not be as expected; asked before the member's identity server is."""
         return False
 
     async def why_not(self, deed: Deed) -> Rule | None:

@@ -64,10 +64,10 @@ class Guard:
         Remote(config, api, inner, facts, rooms, sealed).register(callbacks)
         entrance = Entrance(api, facts, abroad)
         membership = Membership(config, api, facts, rooms, speech, entrance, abroad)
-        membership.register(callbacks)
+        membership.register(callbacks, inner.people)
         upkeep = Upkeep(speech)
         upkeep.register(callbacks)
-        Registration(speech).register(callbacks)
+        Registration(speech).register(callbacks, inner.people)
         wording = (Wording(api, facts), FileNames())
         rules: list[EventRule] = [creation, membership, *wording, upkeep, writing, takebacks]
         Events(config, rooms, speech, rules, entrance, takebacks.keep).register(inner)

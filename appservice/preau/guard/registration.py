@@ -19,6 +19,7 @@ from typing import Any
 
 from preau.guard.callbacks import Callbacks
 from preau.guard.inner import registration_allowed
+from preau.guard.inner.people import PeopleParts
 from preau.guard.speech import Speech
 from preau.policy.refusals import Rule
 
@@ -29,12 +30,17 @@ class Registration:
     def __init__(self, speech: Speech) -> None:
         self._speech = speech
 
-    def register(self, callbacks: Callbacks) -> None:
-        """Sets the hooks."""
+    def register(self, callbacks: Callbacks, inner: PeopleParts) -> None:
+        """Sets the hooks, and stands before the one that would refuse in Synapse's words."""
+        inner.judge_closing(callbacks.refusing(self.judge_closing))
         callbacks.register(
             check_registration_for_spam=self.check_registration_for_spam,
             check_can_deactivate_user=self.check_can_deactivate_user,
         )
+
+    async def judge_closing(self, user: str) -> None:
+        """Nobody ends their own account."""
+        raise await self._speech.refusal(Rule.REGISTRATION, user)
 
     async def check_can_deactivate_user(self, _user: str, by_admin: bool) -> bool:  # noqa: FBT001 -- Synapse's signature
         """The service does, as administrator."""

@@ -15,9 +15,6 @@ account): sealed, and not counted. What the bot takes back in its own name is se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-
 from synapse.module_api import EventBase
 
 from preau.guard.allowances import Allowances
@@ -26,6 +23,7 @@ from preau.guard.events import Deed
 from preau.guard.evidence import Evidence
 from preau.guard.facts import Facts
 from preau.guard.inner import Inner
+from preau.guard.power import Power
 from preau.guard.rooms import Direct, Managed, Room, Unruled
 from preau.guard.settings import Settings
 from preau.guard.writing import REDACTION, device_of
@@ -36,10 +34,6 @@ from preau.policy.entrance import why_not_enter
 from preau.policy.fan_out import Spending
 from preau.policy.refusals import Rule
 from preau.policy.takebacks import Author, Place, Takeback, speaks_for_the_school, takebacks, why_not_taken_back
-
-_POWER: Final = "m.room.power_levels"
-_REDACT_DEFAULT: Final = 50
-"""The level that taking away others' messages needs where the room does not say (client-server spec 1.16, 11.1)."""
 
 
 class Takebacks:
@@ -152,10 +146,4 @@ async def _moderates(deed: Deed, person: PersonFacts) -> bool:
     facts = deed.room.facts if isinstance(deed.room, Managed) else None
     if facts is None or why_not_enter(person, facts) is not None:
         return False
-    levels = await deed.state.get(_POWER)
-    content: Mapping[str, Any] = levels.content if levels is not None else {}
-    users = content.get("users")
-    own = users.get(deed.sender) if isinstance(users, Mapping) else None
-    level = own if isinstance(own, int) else content.get("users_default", 0)
-    needed = content.get("redact", _REDACT_DEFAULT)
-    return isinstance(level, int) and isinstance(needed, int) and level >= needed
+    return (await Power.before(deed.state)).may_redact(deed.sender)

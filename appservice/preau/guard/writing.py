@@ -4,7 +4,7 @@
 
     encrypted? ─ yes ─► no: nothing is hidden from moderation; likewise what only looks like a redaction
     who is the sender? ─ no place in any school ─► no
-    what room? ─ direct: does the contact table still allow it?   managed: might they still enter it?
+    what room? ─ direct: does the contact table still allow it?   managed: might they still enter it, and write there?
     from a device that nobody confirmed? ─ announcements: no; elsewhere few rooms a day
     how many rooms lately? ─ a pass, or one transaction (`preau.guard.allowances`)
 
@@ -21,11 +21,13 @@ from preau.guard.creation import why_not_talk
 from preau.guard.devices import Devices
 from preau.guard.events import Deed
 from preau.guard.facts import Facts
-from preau.guard.rooms import Direct, Foreign, Managed, Room, Unruled
-from preau.model.facts import PersonFacts
+from preau.guard.power import Power
+from preau.guard.rooms import Direct, Foreign, Managed, Unruled
+from preau.model.facts import PersonFacts, RoomFacts
 from preau.policy.devices import may_announce
-from preau.policy.entrance import why_not_enter
+from preau.policy.entrance import why_not_enter, writes_by_function
 from preau.policy.fan_out import FROM_A_NEW_DEVICE, Spending, conversations, rooms
+from preau.policy.powers import ALWAYS_OPEN
 from preau.policy.refusals import Rule
 
 ENCRYPTED: Final = "m.room.encrypted"
@@ -52,7 +54,7 @@ class Writing:
         person = await self._facts.person(deed.sender)
         if person is None or not person.parties:
             return Rule.UNKNOWN
-        return await self._why_not_here(person, deed.room) or await self._why_not_so_widely(person, deed)
+        return await self._why_not_here(person, deed) or await self._why_not_so_widely(person, deed)
 
     async def why_not_begin(self, user: str, other: str, device: str | None) -> Rule | None:
         """Why somebody may not begin one more conversation, with that other, now; None notes that it was begun.
@@ -69,12 +71,14 @@ class Writing:
         allowed = await self._allowances.spend_anew(person.user, Spending.CONVERSATIONS, other, allowance)
         return None if allowed else Rule.FAN_OUT
 
-    async def _why_not_here(self, person: PersonFacts, room: Room) -> Rule | None:
-        match room:
-            case Direct():
+    async def _why_not_here(self, person: PersonFacts, deed: Deed) -> Rule | None:
+        match deed.room:
+            case Direct() as room:
                 return await why_not_talk(self._facts, person.user, room.other(person.user))
             case Managed(facts):
-                return why_not_enter(person, facts) if facts is not None else Rule.NOT_READY
+                if facts is None:
+                    return Rule.NOT_READY
+                return why_not_enter(person, facts) or await _why_not_speak(person, facts, deed)
             case Foreign():
                 return None
             case Unruled():
@@ -93,6 +97,13 @@ class Writing:
             return None  # before the person's allowance is even worked out
         allowed = await self._allowances.spend(person.user, Spending.ROOMS, room, rooms(person.functions))
         return None if allowed else Rule.FAN_OUT
+
+
+async def _why_not_speak(person: PersonFacts, room: RoomFacts, deed: Deed) -> Rule | None:
+    """Why somebody only reads there. The room's own levels are asked where the table does not let them write."""
+    if deed.event.type in ALWAYS_OPEN or writes_by_function(person, room):
+        return None
+    return None if (await Power.before(deed.state)).may_send(deed.sender, deed.event.type) else Rule.READ_ONLY
 
 
 def device_of(deed: Deed) -> str | None:

@@ -68,6 +68,16 @@ def why_not_enter(person: PersonFacts | None, room: RoomFacts) -> Rule | None:
     return None if any(_fits(party, room) for party in _there(person, room)) else Rule.MEMBERSHIP
 
 
+def writes_by_function(person: PersonFacts, room: RoomFacts) -> bool:
+    """Whether what somebody is may let them write there; where not, an appointment or a decision still may."""
+    rules = RULES[room.kind]
+    if rules.everybody_writes:
+        return True
+    division = _division(rules, room)
+    circles = rules.writers | rules.moderators
+    return any(_belongs(party, circle, division) for party in _there(person, room) for circle in circles)
+
+
 def functions_that_fit(kind: RoomKind) -> frozenset[Function]:
     """What somebody may be to enter rooms of that kind, the division left aside."""
     functions = {function for circle in _circles(kind) for function in _FUNCTIONS[circle]}

@@ -30,6 +30,7 @@ class Rule(StrEnum):
     MEDIA_UNCHECKED = "media_unchecked"
     FAN_OUT = "fan_out"
     NEW_DEVICE = "new_device"
+    READ_ONLY = "read_only"
     REDACTION = "redaction"
     TAKEBACKS = "takebacks"
     SEARCHES = "searches"
@@ -41,6 +42,9 @@ class Rule(StrEnum):
 
 _ASK_SCHOOL_FR: Final = "Adressez-vous à la direction de votre établissement."
 _ASK_SCHOOL_EN: Final = "Ask the direction of your school."
+
+_HELP_DESK_FR: Final = "Si cela ne suffit pas, adressez-vous à l’assistance de votre académie."
+_HELP_DESK_EN: Final = "If that is not enough, ask your académie’s help desk."
 
 _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
     Rule.UNKNOWN: (
@@ -67,11 +71,11 @@ _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
     Rule.DIRECT_ROOM: (
         (
             "Une conversation directe réunit deux personnes, et ses réglages ne changent pas. Pour parler à plusieurs, "
-            "utilisez les salons de l’établissement."
+            f"utilisez les salons de l’établissement. {_ASK_SCHOOL_FR}"
         ),
         (
             "A direct conversation is between two people, and its settings do not change. To talk with more, use the "
-            "school’s rooms."
+            f"school’s rooms. {_ASK_SCHOOL_EN}"
         ),
     ),
     Rule.ROOM_CREATION: (
@@ -102,11 +106,11 @@ _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
     Rule.REMARK: (
         (
             "On entre dans un salon, on invite et on part sans mot d’accompagnement, car il ne pourrait pas être "
-            "modéré. Recommencez sans motif."
+            f"modéré. Recommencez sans motif. {_HELP_DESK_FR}"
         ),
         (
             "People enter rooms, invite and leave without a remark, since it could not be moderated. Try again "
-            "without a reason."
+            f"without a reason. {_HELP_DESK_EN}"
         ),
     ),
     Rule.BETWEEN_ACADEMIES: (
@@ -173,6 +177,10 @@ _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
             "académie’s help desk."
         ),
     ),
+    Rule.READ_ONLY: (
+        f"Dans ce salon, seul l’établissement écrit ; les autres membres lisent. {_ASK_SCHOOL_FR}",
+        f"In this room only the school writes; the other members read. {_ASK_SCHOOL_EN}",
+    ),
     Rule.REDACTION: (
         f"Ce message ne peut pas être retiré d’ici : il reste à la disposition de l’établissement. {_ASK_SCHOOL_FR}",
         f"This message cannot be taken away from here: it stays available to the school. {_ASK_SCHOOL_EN}",
@@ -188,12 +196,18 @@ _SENTENCES: Final[dict[Rule, tuple[str, str]]] = {
         ),
     ),
     Rule.SEARCHES: (
-        "Vous cherchez très vite ; c’est limité pour que personne ne recopie l’annuaire. Patientez quelques secondes.",
-        "You are searching very fast; that is limited, so that nobody copies the directory. Wait a few seconds.",
+        (
+            "Vous cherchez très vite ; c’est limité pour que personne ne recopie l’annuaire. Patientez quelques "
+            f"secondes. {_HELP_DESK_FR}"
+        ),
+        (
+            "You are searching very fast; that is limited, so that nobody copies the directory. Wait a few seconds. "
+            f"{_HELP_DESK_EN}"
+        ),
     ),
     Rule.REGISTRATION: (
-        f"Les comptes sont créés d’après les listes des établissements. {_ASK_SCHOOL_FR}",
-        f"Accounts are made from the schools’ lists. {_ASK_SCHOOL_EN}",
+        f"Les comptes sont créés et fermés d’après les listes des établissements. {_ASK_SCHOOL_FR}",
+        f"Accounts are made and closed by the schools’ lists. {_ASK_SCHOOL_EN}",
     ),
     Rule.PUBLIC: (
         f"Aucun salon n’est public et personne ne peut lui donner d’adresse. {_ASK_SCHOOL_FR}",

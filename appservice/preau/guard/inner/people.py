@@ -14,6 +14,8 @@ part (wrapped on the instance, or called)       why, and what is lost without it
 user``                                          people can hide what the school announces.
 ``IdentityHandler.bind_threepid``               ``enable_3pid_changes`` does not close these two: Synapse calls whatever
 ``…try_unbind_threepid``                        identity server a client names. Without it they are open.
+``DeactivateAccountHandler.deactivate_account``  The hooks for these two say yes or no, and people would read Synapse's
+``RoomMemberHandler.do_3pid_invite``            English words. Without it they do.
 ``store.get_media_uploaded_size_for_user``      The hook for a day's total is asked when the file is stored, and a
                                                 refusal leaves it on the disk for ever. Without it: that hook.
 ``config.media.max_upload_size``                What clients are told is the lower of Synapse's bound and ours.
@@ -43,8 +45,8 @@ MessageJudge: TypeAlias = Callable[[str, Any], Awaitable[None]]
 AccountDataJudge: TypeAlias = Callable[[str, str, Any], Awaitable[None]]
 """Given whose, of which type, and the new content."""
 
-IdentityJudge: TypeAlias = Callable[[str], Awaitable[None]]
-"""Given whose account an identity server would be told of."""
+UserJudge: TypeAlias = Callable[[str], Awaitable[None]]
+"""Given whose account an identity server would be told of, who closes their own, or who invites an address."""
 
 DeliveryFilter: TypeAlias = Callable[[str, Any], bool]
 """Given the homeserver and the content, of any shape, of an ephemeral message: whether it is delivered."""
@@ -54,6 +56,19 @@ _SET: Final = ("target_user", "requester", "field_name", "new_value", "by_admin"
 _DELETE: Final = ("target_user", "requester", "field_name", "by_admin")
 _BIND: Final = ("client_secret", "sid", "mxid", "id_server", "id_access_token")
 _UNBIND: Final = ("mxid", "medium", "address", "id_server")
+_CLOSE: Final = ("user_id", "erase_data", "requester", "id_server", "by_admin")
+_INVITE: Final = (
+    "room_id",
+    "inviter",
+    "medium",
+    "address",
+    "id_server",
+    "requester",
+    "txn_id",
+    "id_access_token",
+    "prev_event_ids",
+    "depth",
+)
 
 
 class PeopleParts:
@@ -123,7 +138,7 @@ class PeopleParts:
 
         handler.add_account_data_for_user = add_account_data_for_user
 
-    def judge_identities(self, judge: IdentityJudge) -> None:
+    def judge_identities(self, judge: UserJudge) -> None:
         """Has every call judged that this homeserver would make to an identity server whom a client names."""
         handler = self._hs.get_identity_handler()
         if self._as_expected(handler, "bind_threepid", _BIND):
@@ -143,6 +158,35 @@ class PeopleParts:
                 return await unbind(mxid, medium, address, id_server)
 
             handler.try_unbind_threepid = try_unbind_threepid
+
+    def judge_closing(self, judge: UserJudge) -> None:
+        """Has every end of an account judged that is not an administrator's; the main process alone ends accounts."""
+        if self._hs.config.worker.worker_app is not None:
+            return
+        handler = self._hs.get_deactivate_account_handler()
+        if not self._as_expected(handler, "deactivate_account", _CLOSE):
+            return
+        close = handler.deactivate_account
+
+        async def deactivate_account(user_id: str, *details: Any, by_admin: bool = False, **named: Any) -> Any:
+            if not by_admin:
+                await judge(user_id)
+            return await close(user_id, *details, by_admin=by_admin, **named)
+
+        handler.deactivate_account = deactivate_account
+
+    def judge_addresses(self, judge: UserJudge) -> None:
+        """Has every invitation of an address judged."""
+        handler = self._hs.get_room_member_handler()
+        if not self._as_expected(handler, "do_3pid_invite", _INVITE):
+            return
+        invite = handler.do_3pid_invite
+
+        async def do_3pid_invite(room_id: str, inviter: Any, *details: Any, **named: Any) -> Any:
+            await judge(inviter.to_string())
+            return await invite(room_id, inviter, *details, **named)
+
+        handler.do_3pid_invite = do_3pid_invite
 
     async def uploaded(self, user: str, within_ms: int) -> int:
         """Bytes that somebody uploaded lately; 0 where that cannot be told, see ``counts_uploads``."""
