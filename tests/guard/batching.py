@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -128,6 +129,21 @@ async def make_ordinarily(guarded: Guarded, body: Mapping[str, Any]) -> RoomId:
     return RoomId(reply.body["room_id"])
 
 
+async def join_ordinarily(guarded: Guarded, room: str, users: Sequence[UserId]) -> None:
+    """These people join, one after the other."""
+    for user in users:
+        reply = await guarded.join(room, user)
+        assert reply.status == 200, reply
+
+
+async def kick_ordinarily(guarded: Guarded, room: str, users: Sequence[UserId]) -> None:
+    """The bot removes these people, one after the other."""
+    for user in users:
+        body = {"user_id": user, "reason": "Parti"}
+        reply = await guarded.call("POST", f"{CLIENT}/rooms/{quote(room)}/kick", guarded.homeserver.bot, body)
+        assert reply.status == 200, reply
+
+
 async def read(guarded: Guarded, room: str, what: str, user: str = "") -> Any:
     """What the client-server API says of a room, to the bot unless somebody is named."""
     reply = await guarded.call("GET", f"{CLIENT}/rooms/{quote(room)}/{what}", user or guarded.homeserver.bot)
@@ -161,16 +177,22 @@ class Tables:
         if isinstance(database, PostgresDatabase):
             with psycopg.connect(_address(database)) as connection:
                 return connection.execute(statement.replace("?", "%s").encode(), values).fetchall()
-        path = self.homeserver.spec.folder / "data" / "homeserver.db"
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as connection:
+        with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=20)) as connection:
             return connection.execute(statement, values).fetchall()
 
     def write(self, statement: str, *values: object) -> None:
-        """Changes something behind the homeserver's back; on PostgreSQL."""
+        """Changes something behind the homeserver's back."""
         database = self.homeserver.spec.database
-        assert isinstance(database, PostgresDatabase)
-        with psycopg.connect(_address(database)) as connection:
-            connection.execute(statement.replace("?", "%s").encode(), values)
+        if isinstance(database, PostgresDatabase):
+            with psycopg.connect(_address(database)) as connection:
+                connection.execute(statement.replace("?", "%s").encode(), values)
+            return
+        with closing(sqlite3.connect(self._file, timeout=20)) as connection, connection:
+            connection.execute(statement, values)
+
+    @property
+    def _file(self) -> Path:
+        return self.homeserver.spec.folder / "data" / "homeserver.db"
 
     def hops(self, room: str) -> int:
         """The longest way from a state group of the room to the full state it is built on."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -13,12 +16,25 @@ from preau.model.ids import RoomId, UserId
 from preau.model.people import Function
 from preau.model.rooms import RoomKey, RoomKind
 from tests.builders import NORTH
-from tests.guard.batching import CLIENT, Tables, make, members, move, order, staff
+from tests.guard.batching import (
+    CLIENT,
+    Tables,
+    clients,
+    join_ordinarily,
+    kick_ordinarily,
+    make,
+    make_ordinarily,
+    members,
+    move,
+    order,
+    read,
+    staff,
+)
 from tests.guard.guarded import Guarded
 from tests.guard.neighbours import Neighbours, neighbours, soon
 from tests.live.homeservers import new_localpart, register
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +48,25 @@ async def filled(both: Neighbours, version: str, people: list[UserId]) -> str:
     key = RoomKey(RoomKind.INTER_ACADEMY, NORTH, new_localpart())
     made = await make(both.ours, order(both.ours, people, key=key, version=version))
     assert made["refused"] == {}
-    admits = {both.theirs.homeserver.server_name: frozenset({Function.TEACHER})}
-    await both.ours.push(RoomFacts(RoomId(made["room_id"]), key.kind, NORTH, key.scope, admits))
+    await admit(both, made["room_id"], key)
     return str(made["room_id"])
 
 
-async def guest_of(both: Neighbours, room: str) -> UserId:
+async def admit(both: Neighbours, room: str, key: RoomKey) -> None:
+    """The other homeserver's teachers may come into that room of ours."""
+    admits = {both.theirs.homeserver.server_name: frozenset({Function.TEACHER})}
+    await both.ours.push(RoomFacts(RoomId(room), key.kind, NORTH, key.scope, admits))
+
+
+async def guest_of(both: Neighbours, *rooms: str) -> UserId:
     """Somebody of the other homeserver, who joins."""
     guest = await register(both.theirs.homeserver, new_localpart(), "Camille SUD · professeur")
     await both.ours.push(VouchFacts(guest, frozenset({Function.TEACHER})))
-    assert (await both.ours.invite(room, guest)).status == 200
     query = f"via={quote(both.ours.homeserver.server_name)}"
-    joined = await both.theirs.call("POST", f"{CLIENT}/join/{quote(room)}", guest, {}, query=query)
-    assert joined.status == 200, joined
+    for room in rooms:
+        assert (await both.ours.invite(room, guest)).status == 200
+        joined = await both.theirs.call("POST", f"{CLIENT}/join/{quote(room)}", guest, {}, query=query)
+        assert joined.status == 200, joined
     return guest
 
 
@@ -101,3 +123,93 @@ async def test_somebody_of_elsewhere_writes_while_people_of_ours_are_brought_in(
     await both_agree(both, room, guest, set(people))
     for event_id in said:
         assert await heard(both, room, people[0], both.ours, event_id)
+
+
+# The same room, filled ordinarily and in batches
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """Two rooms of ours with the same story, ordinary and in batches, and somebody of elsewhere who was in both.
+
+    The story: six people; the guest comes; three more join, two of the first are removed, one of them comes back; the
+    bot speaks. ``told`` is what the guest's client was told of it, on a device for each room.
+    """
+
+    both: Neighbours
+    rooms: tuple[str, str]
+    guest: UserId
+    told: tuple[Any, Any]
+
+    @property
+    def tables(self) -> Tables:
+        return Tables(self.both.theirs.homeserver)
+
+
+@pytest.fixture(scope="module", params=["11", "12"])
+async def twins(request: pytest.FixtureRequest, both: Neighbours) -> Twins:
+    """The two rooms."""
+    people = await staff(both.ours, 9)
+    ordinary, batched = rooms = await _made_twice(both, request.param, people, people[:6])
+    guest = await guest_of(both, *rooms)
+    eyes = [await clients(both.theirs, device, guest) for device in ("ONE", "OTHER")]
+    begun = [await _sync(each, guest) for each in eyes]
+    await join_ordinarily(both.ours, ordinary, people[6:])
+    await move(both.ours, batched, join=people[6:])
+    await kick_ordinarily(both.ours, ordinary, people[1:3])
+    await move(both.ours, batched, leave=people[1:3], reason="Parti")
+    await join_ordinarily(both.ours, ordinary, people[1:2])
+    await move(both.ours, batched, join=people[1:2])
+    for room in rooms:
+        said = await both.ours.say(room, both.ours.homeserver.bot)
+        assert await heard(both, room, guest, both.theirs, said.body["event_id"])
+    told = [await _sync(each, guest, since["next_batch"]) for each, since in zip(eyes, begun, strict=True)]
+    one, other = [answer["rooms"]["join"][room] for answer, room in zip(told, rooms, strict=True)]
+    return Twins(both, rooms, guest, (one, other))
+
+
+async def _made_twice(both: Neighbours, version: str, people: list[UserId], first: list[UserId]) -> tuple[str, str]:
+    """Whoever joins an ordinary restricted room is in another already: everybody is in this one."""
+    gate = await both.ours.managed(RoomKind.STAFF, version=version)
+    await both.ours.bring_in(gate, *people)
+    rules = {"join_rule": "restricted", "allow": [{"type": "m.room_membership", "room_id": gate}]}
+    key = RoomKey(RoomKind.INTER_ACADEMY, NORTH, new_localpart())
+    wanted = order(both.ours, first, key=key, version=version, join_rules=rules)
+    ordinary = await make_ordinarily(both.ours, wanted)
+    await join_ordinarily(both.ours, ordinary, first)
+    made = await make(both.ours, {**wanted, "creation_content": {**wanted["creation_content"], "nonce": "another"}})
+    assert (made["new"], made["refused"]) == (True, {})
+    for room in (ordinary, made["room_id"]):
+        await admit(both, room, key)
+    return ordinary, made["room_id"]
+
+
+async def _sync(eyes: Guarded, guest: UserId, since: str = "") -> Any:
+    query = f"timeout=0&filter={quote(json.dumps({'room': {'timeline': {'limit': 20}}}))}"
+    reply = await eyes.call("GET", f"{CLIENT}/sync", guest, query=query + (f"&since={quote(since)}" if since else ""))
+    assert reply.status == 200, reply
+    return reply.body
+
+
+@pytest.mark.parametrize("what", ["members", "state", "joined_members"])
+async def test_the_other_homeserver_says_the_same_of_both(twins: Twins, what: str) -> None:
+    one, other = [
+        twins.tables.seen(room, await read(twins.both.theirs, room, what, twins.guest)) for room in twins.rooms
+    ]
+    assert sorted(map(repr, other)) == sorted(map(repr, one))
+
+
+def test_the_guest_was_told_the_same_of_both(twins: Twins) -> None:
+    ordinarily, in_batches = [twins.tables.seen(room, told) for room, told in zip(twins.rooms, twins.told, strict=True)]
+    assert len(ordinarily["timeline"]["events"]) == 7, "nothing would be compared"
+    assert in_batches == ordinarily
+
+
+def test_the_other_homeserver_keeps_the_same_of_both(twins: Twins) -> None:
+    ordinary, batched = [twins.tables.portrait(room) for room in twins.rooms]
+    for table in KEPT:
+        assert batched[table] == ordinary[table], table
+
+
+KEPT = ("events", "event_json", "state_events", "current_state_events", "room_memberships", "local_current_membership")
+"""Tables that say the same whether events came one by one or several at once, which is chance between homeservers."""
