@@ -243,7 +243,8 @@ def _removed(variables: Variables, removed: Iterable[Variables]) -> Iterator[Tri
 
 
 def _unknown(variables: Variables, known: Sequence[str], removed: Sequence[str]) -> Iterator[Triple]:
-    prefixes = tuple(sorted({name.split("_")[0] + "_" for name in known}))
+    # What begins with "_" the playbooks noted themselves, before they came here a second time.
+    prefixes = tuple(sorted({name.split("_")[0] + "_" for name in known if not name.startswith("_")}))
     for name in sorted(set(variables) - {*known, *removed}):
         if name.startswith(prefixes):
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)

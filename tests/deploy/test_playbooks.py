@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 from deploy.filter_plugins.federation import pairs
+from deploy.filter_plugins.inventory import option_findings, role_options, wiring_names
 
 from tests.deploy.playbooks import DEPLOY, Inventory, ansible_playbook
 
+ROLES = DEPLOY.parent / "roles"
 TABLES = {"secrets", "removed"}
 PLAYBOOKS = sorted(file.name for file in DEPLOY.glob("*.yml") if file.stem not in TABLES)
 PEERS = {"nord": ["sud.example"], "sud": ["nord.example"], "est": []}
@@ -154,3 +157,27 @@ def test_the_last_backup_comes_after_the_last_writer_and_before_the_first_remova
         for what in ("decommission/sure.yml", "decommission/stop.yml", "backup.yml", "tasks_from: remove")
     ]
     assert all(first < second for first, second in pairwise(order))
+
+
+# --- preflight, a second time in one run ----------------------------------------------------------------------------
+
+
+def _noted(node: Any) -> Iterator[str]:
+    """The names under which tasks keep what they found."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _noted(each)
+    elif isinstance(node, dict):
+        yield from node.get("ansible.builtin.set_fact") or {}
+        yield from [node["register"]] if isinstance(node.get("register"), str) else []
+        for each in node.values():
+            yield from _noted(each)
+
+
+def test_what_a_run_has_noted_is_no_wrong_setting_when_preflight_comes_again() -> None:
+    files = [*DEPLOY.rglob("*.yml"), *ROLES.glob("*/tasks/*.yml"), *ROLES.glob("*/handlers/*.yml")]
+    noted = sorted({name for file in files for name in _noted(yaml.safe_load(file.read_text()))})
+    assert "__release_installed" in noted
+    wiring = wiring_names(str(DEPLOY / "group_vars/all"))
+    assert option_findings({"h": dict.fromkeys(noted, 1)}, ["h"], role_options(str(ROLES)), wiring, []) == []
+    assert option_findings({"h": {"synapse_noted": 1}}, ["h"], role_options(str(ROLES)), wiring, []) != []
