@@ -246,6 +246,7 @@ async def test_what_the_bot_takes_back_in_its_own_name_is_sealed(guarded: Guarde
         assert (found[0], found[2]["content"]["body"]) == (author, "Bonjour")
 
 
+@pytest.mark.timeout(180)  # it starts three homeservers
 async def test_a_visitors_message_that_arrives_after_it_was_taken_back_is_sealed(
     tmp_path: Path, guard_authority: Authority
 ) -> None:
@@ -266,7 +267,7 @@ async def test_a_visitors_message_that_arrives_after_it_was_taken_back_is_sealed
         with sqlite3.connect(_database(ours)) as database:  # as Synapse notes a redaction of what it does not have yet
             database.execute("INSERT INTO redactions (event_id, redacts) VALUES ('$earlier', ?)", (event,))
         await ours.homeserver.start()
-        assert (await theirs.say(room, guest, "Bonjour")).status == 200
+        await said(ours, room, ours.homeserver.bot)  # a server that hears of another again sends what it kept for it
         found = await _sealed_soon(ours, event)
     assert (found[1], found[2]["content"]["body"]) == ("redaction", "Je n’ai rien dit")
 
