@@ -178,11 +178,11 @@ class Guarded:
         scope: str = "",
         *,
         school: Uai = NORTH,
-        version: str = "12",
+        version: str = "",
         levels: Mapping[UserId, int] | None = None,
     ) -> str:
         """A room that the bot made, as the service makes it, with these people's power; nobody is in it yet."""
-        bot = self.homeserver.bot
+        bot, version = self.homeserver.bot, version or self.homeserver.spec.room_version
         seats = {user: Seat(level, "test") for user, level in (levels or {}).items()}
         key = RoomKey(kind, school, scope)
         state = room_state(WantedRoom(key, "Salon", "", None, seats), bot=bot, version=version)

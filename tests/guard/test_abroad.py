@@ -6,20 +6,22 @@ Ours has the facts that the tests push; theirs does whatever it is told.
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from preau.demo.authority import Authority
 from preau.model.facts import FactKind, RoomFacts, SharedRoomFacts, VouchFacts
 from preau.model.ids import RoomId, ServerName, UserId
 from preau.model.people import Function
 from preau.model.rooms import RoomKind
 from tests.builders import NORTH
+from tests.guard.batching import Tables
 from tests.guard.guarded import Guarded, Reply
-from tests.guard.neighbours import Neighbours, soon
+from tests.guard.neighbours import Neighbours, neighbours, soon
+from tests.guard.places import database
 from tests.live.homeservers import new_localpart, register
 
 pytestmark = pytest.mark.live
@@ -27,6 +29,39 @@ pytestmark = pytest.mark.live
 CLIENT = "/_matrix/client/v3"
 TEACHER, GUARDIAN, PUPIL = Function.TEACHER, Function.GUARDIAN, Function.PUPIL
 BETWEEN = "between_academies"
+
+
+@pytest.fixture(scope="module")
+async def elsewhere(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority
+) -> AsyncIterator[Neighbours]:
+    """The same border on PostgreSQL, and with rooms of version 11."""
+    more: dict[str, Any] = {"database": database(request, "postgresql"), "room_version": "11"}
+    async with neighbours(tmp_path_factory.mktemp("elsewhere"), guard_authority, **more) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def where(request: pytest.FixtureRequest) -> str:
+    """On SQLite with rooms of version 12, which all tests share, unless `ON_BOTH` says that it is on PostgreSQL too."""
+    return str(getattr(request, "param", "border"))
+
+
+@pytest.fixture(scope="module")
+def border(request: pytest.FixtureRequest, where: str) -> Neighbours:
+    """The two homeservers."""
+    found: Neighbours = request.getfixturevalue(where)
+    return found
+
+
+ON_BOTH = pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param("border", id="12"),
+        pytest.param("elsewhere", id="11-postgresql", marks=pytest.mark.postgresql),
+    ],
+    indirect=True,
+)
 
 
 async def stranger(border: Neighbours) -> UserId:
@@ -74,21 +109,17 @@ async def visited(border: Neighbours, power: int = 0) -> tuple[str, UserId, User
 
 def sealed(border: Neighbours, event_id: str) -> list[tuple[str, Any]]:
     """What our guard keeps of an event."""
-    file = border.ours.homeserver.spec.folder / "data" / "homeserver.db"
-    with closing(sqlite3.connect(file, timeout=10)) as database:
-        query = "SELECT why, event_json FROM preau_guard_evidence WHERE event_id = ?"
-        return [(why, json.loads(kept)) for why, kept in database.execute(query, (event_id,))]
+    query = "SELECT why, event_json FROM preau_guard_evidence WHERE event_id = ?"
+    return [(why, json.loads(kept)) for why, kept in Tables(border.ours.homeserver).rows(query, event_id)]
 
 
 async def arrived(border: Neighbours, room: str, event_id: str) -> dict[str, Any]:
     """The event as our database has it, once it is there: what Synapse keeps, not what it shows."""
-    file = border.ours.homeserver.spec.folder / "data" / "homeserver.db"
+    query = "SELECT json FROM event_json WHERE event_id = ? AND room_id = ?"
     async for _ in soon():
-        with closing(sqlite3.connect(file, timeout=10)) as database:
-            query = "SELECT json FROM event_json WHERE event_id = ? AND room_id = ?"
-            for (found,) in database.execute(query, (event_id, room)):
-                event: dict[str, Any] = json.loads(found)
-                return event
+        for (found,) in Tables(border.ours.homeserver).rows(query, event_id, room):
+            event: dict[str, Any] = json.loads(found)
+            return event
     raise AssertionError(f"{event_id} did not arrive")
 
 
@@ -131,6 +162,7 @@ async def test_a_list_of_a_third_academie_does_not_open_their_rooms(border: Neig
     assert (await border.theirs.invite(room, ours)).status == 403
 
 
+@ON_BOTH
 async def test_only_their_bot_invites_our_bot(border: Neighbours) -> None:
     bot, theirs = border.ours.homeserver.bot, await stranger(border)
     assert (await border.theirs.invite(await their_room(border, theirs), bot, theirs)).status == 403
@@ -140,6 +172,7 @@ async def test_only_their_bot_invites_our_bot(border: Neighbours) -> None:
 # Our people in their rooms
 
 
+@ON_BOTH
 async def test_our_people_enter_their_rooms_and_write_there_only_while_the_list_says_so(border: Neighbours) -> None:
     ours, room = await border.ours.person(TEACHER, logged_in=False), await their_room(border)
     opened = SharedRoomFacts(room, border.theirs.homeserver.server_name, frozenset({TEACHER}))
@@ -173,6 +206,7 @@ async def test_our_people_do_nothing_in_their_rooms_but_write(border: Neighbours
     assert {what: (reply.status, reply.rule) for what, reply in deeds.items()} == dict.fromkeys(deeds, (403, BETWEEN))
 
 
+@ON_BOTH
 async def test_a_room_that_somebody_else_made_is_not_theirs_whatever_is_listed(border: Neighbours) -> None:
     """Their guard is off: their bot may have been invited into a room of a person, and given power to invite."""
     theirs, ours = await stranger(border), await border.ours.person(TEACHER, logged_in=False)
@@ -219,6 +253,7 @@ async def test_even_our_bot_invites_only_whom_both_sides_speak_for(
     assert (reply.status, reply.rule) == (expected, "" if expected == 200 else BETWEEN)
 
 
+@ON_BOTH
 async def test_whose_academie_took_its_word_back_does_not_join_on_an_old_invitation(border: Neighbours) -> None:
     room, guest = await border.ours.managed(RoomKind.INTER_ACADEMY, new_localpart()), await stranger(border)
     await admit(border, room, TEACHER)
@@ -243,6 +278,7 @@ async def test_nobody_comes_uninvited(border: Neighbours, membership: str) -> No
 # What they send
 
 
+@ON_BOTH
 async def test_a_visitor_for_whom_their_academie_answers_is_heard(border: Neighbours) -> None:
     room, _, guest = await visited(border)
     said = await border.theirs.say(room, guest, "Bonjour du sud")
@@ -250,6 +286,7 @@ async def test_a_visitor_for_whom_their_academie_answers_is_heard(border: Neighb
     assert sealed(border, said.body["event_id"]) == []
 
 
+@ON_BOTH
 async def test_one_for_whom_it_does_not_is_sealed_and_emptied_until_it_does_again(border: Neighbours) -> None:
     room, host, guest = await visited(border)
     await vouch(border, guest)
@@ -267,6 +304,7 @@ async def test_one_for_whom_it_does_not_is_sealed_and_emptied_until_it_does_agai
     assert shown[heard]["body"] == "Bonjour"
 
 
+@ON_BOTH
 async def test_what_is_encrypted_is_sealed_and_emptied_from_everybody(border: Neighbours) -> None:
     room, _, guest = await visited(border)
     path = f"{CLIENT}/rooms/{quote(room)}/send/m.room.encrypted/1"
@@ -275,18 +313,19 @@ async def test_what_is_encrypted_is_sealed_and_emptied_from_everybody(border: Ne
     assert sealed(border, sent.body["event_id"])[0][1]["content"]["ciphertext"] == "x"
 
 
+@ON_BOTH
 async def test_when_the_word_cannot_be_read_the_message_is_sealed_and_emptied(border: Neighbours) -> None:
     room, _, guest = await visited(border)
-    file = border.ours.homeserver.spec.folder / "data" / "homeserver.db"
     await vouch(border, guest)
     await vouch(border, guest, TEACHER)  # dropped from the cache, and not read again yet
-    with closing(sqlite3.connect(file, timeout=10)) as database, database:
-        database.execute("UPDATE preau_guard_fact SET body = '{\"functions\": 7}' WHERE id = ?", (guest,))
+    broken = "UPDATE preau_guard_fact SET body = '{\"functions\": 7}' WHERE id = ?"
+    Tables(border.ours.homeserver).write(broken, guest)
     sent = (await border.theirs.say(room, guest, "Entre deux")).body["event_id"]
     assert (await arrived(border, room, sent))["content"] == {}
     assert [why for why, _ in sealed(border, sent)] == ["not_ready"]
 
 
+@ON_BOTH
 async def test_state_is_never_refused_so_that_both_sides_agree_on_who_and_what_is_there(border: Neighbours) -> None:
     room, _, guest = await visited(border, power=100)
     await vouch(border, guest)
@@ -301,6 +340,7 @@ async def test_state_is_never_refused_so_that_both_sides_agree_on_who_and_what_i
     raise AssertionError("our homeserver still has them in the room")
 
 
+@ON_BOTH
 async def test_what_a_visitor_takes_back_is_sealed_first(border: Neighbours) -> None:
     room, _, guest = await visited(border)
     said = (await border.theirs.say(room, guest, "Je n’ai rien dit")).body["event_id"]
