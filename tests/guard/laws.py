@@ -9,6 +9,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -83,14 +84,15 @@ class World:
         """The homeserver that somebody uses."""
         return self.border.theirs if name == "visitor" else self.ours
 
-    def may_address(self, speaker: str, pupil: str) -> bool:
-        """Whether somebody may talk alone with a pupil now: staff of the school, and who answers for them."""
-        one, other = self.parties.get(speaker), self.parties[pupil]
-        if one is None or one.school != other.school:
+    def may_address(self, writer: str, reader: str) -> bool:
+        """Whether one may write to the other alone now: a pupil, and staff of the school or who answers for them."""
+        one, other = self.parties.get(writer), self.parties.get(reader)
+        if one is None or other is None or one.school != other.school:
             return False
-        if one.school == self.school and any((each, Function.PUPIL) in self.closed for each in one.functions):
+        if one.school == self.school and self.closed & set(product(one.functions, other.functions)):
             return False
-        return bool(one.functions & STAFF) or other.person in one.children
+        pupil, adult = (one, other) if writer in PUPILS else (other, one)
+        return bool(adult.functions & STAFF) or pupil.person in adult.children
 
     def belongs(self, name: str, room: str) -> bool:
         """Whether somebody has a place in a room in which pupils may be. In any other room no pupil is ever."""
@@ -105,7 +107,9 @@ class World:
         """Keeps in mind who has which right now."""
         self.once_inside |= {(name, room) for name in NAMES for room in ROOMS if self.belongs(name, room)}
         self.once_friends |= {
-            frozenset({name, pupil}) for pupil in PUPILS for name in NAMES if self.may_address(name, pupil)
+            frozenset({name, pupil})
+            for name, pupil in product(NAMES, PUPILS)
+            if self.may_address(name, pupil) or self.may_address(pupil, name)
         }
 
     async def tell(self, *names: str) -> None:
@@ -137,7 +141,8 @@ class World:
     async def talk(self, who: str, whom: str) -> Reply:
         """A direct conversation begun; it is noted, and the other comes."""
         reply = await self.server(who).talk(self.user(who), self.user(whom), room_version=self.version)
-        if reply.status == 200 and who != "bot":
+        assert reply.status != 200 or who != "visitor" or who == whom, (who, whom)
+        if reply.status == 200 and who != "visitor":
             room = reply.body["room_id"]
             self.talks[room] = frozenset({who, whom})
             await self.join(room, whom)
