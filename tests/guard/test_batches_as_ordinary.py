@@ -16,11 +16,24 @@ from preau.demo.homeserver import Homeserver, PostgresDatabase
 from preau.demo.processes import free_ports
 from preau.model.ids import RoomId, UserId
 from preau.model.rooms import RoomKind
-from tests.guard.batching import CLIENT, Tables, clients, eventually, make, make_ordinarily, move, order, read, staff
+from tests.guard.batching import (
+    CLIENT,
+    Tables,
+    clients,
+    eventually,
+    join_ordinarily,
+    kick_ordinarily,
+    make,
+    make_ordinarily,
+    move,
+    order,
+    read,
+    staff,
+)
 from tests.guard.guarded import Guarded, guarded_spec
 from tests.postgresql_server import PostgresqlServer
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
 AT_FIRST, LATER = 6, 3
 
@@ -62,6 +75,7 @@ class Twins:
         pytest.param(("sqlite", "12"), id="12"),
         pytest.param(("sqlite", "11"), id="11"),
         pytest.param(("postgresql", "12"), id="12-postgresql", marks=pytest.mark.postgresql),
+        pytest.param(("postgresql", "11"), id="11-postgresql", marks=pytest.mark.postgresql),
     ],
 )
 def place(request: pytest.FixtureRequest) -> tuple[Guarded, str]:
@@ -86,37 +100,24 @@ async def _live_through(guarded: Guarded, version: str) -> Twins:
     rules = {"join_rule": "restricted", "allow": [{"type": "m.room_membership", "room_id": gate}]}
     wanted = order(guarded, first, version=version, join_rules=rules)
     ordinary = await make_ordinarily(guarded, wanted)
-    await _join(guarded, ordinary, first)
+    await join_ordinarily(guarded, ordinary, first)
     made = await make(guarded, {**wanted, "creation_content": {**wanted["creation_content"], "nonce": "another"}})
     assert (made["new"], made["refused"]) == (True, {})
     twins = Twins(guarded, ordinary, RoomId(made["room_id"]), people, {})
     await story.look(twins, "made")
-    await _join(guarded, ordinary, later)
+    await join_ordinarily(guarded, ordinary, later)
     assert sorted((await move(guarded, twins.batched, join=later))["joined"]) == sorted(later)
     await story.look(twins, "joined")
-    await _kick(guarded, ordinary, people[1:3])
+    await kick_ordinarily(guarded, ordinary, people[1:3])
     assert (await move(guarded, twins.batched, leave=people[1:3], reason="Parti"))["left"] == people[1:3]
     await story.look(twins, "removed")
-    await _join(guarded, ordinary, people[1:2])
+    await join_ordinarily(guarded, ordinary, people[1:2])
     assert (await move(guarded, twins.batched, join=people[1:2]))["joined"] == people[1:2]
     await story.look(twins, "back")
     for room in (ordinary, twins.batched):
         assert (await guarded.say(room, guarded.homeserver.bot)).status == 200
     await story.look(twins, "message")
     return twins
-
-
-async def _join(guarded: Guarded, room: str, users: list[UserId]) -> None:
-    for user in users:
-        reply = await guarded.join(room, user)
-        assert reply.status == 200, reply
-
-
-async def _kick(guarded: Guarded, room: str, users: list[UserId]) -> None:
-    for user in users:
-        body = {"user_id": user, "reason": "Parti"}
-        reply = await guarded.call("POST", f"{CLIENT}/rooms/{room}/kick", guarded.homeserver.bot, body)
-        assert reply.status == 200, reply
 
 
 @dataclass
