@@ -123,8 +123,15 @@ def nothing_fails(log: Path, of_synapse: Sequence[str] = OF_SYNAPSE) -> Iterator
         file.seek(begun)
         said = file.read().decode(errors="replace")
     traces = re.findall(r"Traceback.*?(?=^\d{4}-\d\d-\d\d )", said, re.DOTALL | re.MULTILINE)
-    assert not [trace for trace in traces if "/preau/" in trace]
+    assert not [trace for trace in traces if _is_ours(trace)]
     assert "A rule failed" not in said
     own_faults = sum(said.count(fault) for fault in of_synapse)
     failed = [reply for reply in replies if reply.status >= 500 and reply.status != 502]  # 502: another server's
     assert len(failed) <= own_faults, (failed, traces)
+
+
+def _is_ours(trace: str) -> bool:
+    """Whether an error is the guard's; not one of Synapse's own parts that it wraps and handed the call on to."""
+    files = re.findall(r'File "([^"]+)"', trace)
+    ours = [file for file in files if "/preau/" in file]
+    return bool(ours) and (not ours[-1].endswith("/preau/guard/inner/people.py") or ours[-1] == files[-1])
