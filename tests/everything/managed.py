@@ -123,13 +123,13 @@ def writing(world: World, scene: Scene) -> Iterable[Try]:
 
 
 def settings(world: World, scene: Scene) -> Iterable[Try]:
-    """Everything that would change the room, by members; and a piece of it by others."""
-    for actor in scene.inside:
+    """Everything that would change the room, by one member of each function; and a piece of it by others."""
+    for actor in _by_function(scene.inside):
         for event_type, content in STATES.items():
             expected = why_not_set_managed(event_type) or SHUT
             yield from _set(world, scene, actor, event_type, content, expected)
         yield from _shape(world, scene, actor, Rule.PUBLIC)
-    for actor in scene.outside:
+    for actor in _by_function(scene.outside):
         yield from _set(world, scene, actor, "m.room.name", {"name": "x"}, SHUT)
         yield from _shape(world, scene, actor, SHUT)
 
@@ -152,7 +152,7 @@ def entering(world: World, scene: Scene) -> Iterable[Try]:
 
 def _bringing(world: World, scene: Scene) -> Iterable[Try]:
     """Members would bring in one of each function, and throw out somebody, of the room or not."""
-    strangers = list({actor.part.function: actor for actor in scene.outside}.values())
+    strangers = _by_function(scene.outside)
     for actor in scene.inside:
         others = [other for other in scene.inside if other is not actor]
         for whom in strangers:
@@ -291,6 +291,10 @@ def _of(world: World, part: Part, kind: RoomKind, version: str) -> Actor:
     """One who plays the part, another one in another room, so that nobody writes too widely."""
     group = world.members[part]
     return group[(list(RoomKind).index(kind) * len(VERSIONS) + VERSIONS.index(version)) % len(group)]
+
+
+def _by_function(people: Iterable[Actor]) -> list[Actor]:
+    return list({actor.part.function: actor for actor in people}.values())
 
 
 def _facts(kind: RoomKind) -> RoomFacts:
