@@ -15,7 +15,7 @@ from tests.guard.sabotage import PYTHONPATH, OtherSynapse, sabotaged
 from tests.live.schools import only_children, school_at
 from tests.live.test_doctor import _wrong, doctor
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
 CHANGED = {
     "synapse.storage.controllers.persist_events:EventsPersistenceStorageController.persist_events": "the last step",
