@@ -185,8 +185,8 @@ def taking_back(world: World, scene: Scene, sent: Iterable[Answered]) -> Iterabl
 
 
 def leaving(world: World, scene: Scene) -> Iterable[Try]:
-    """Nobody is kept."""
-    for actor in scene.inside:
+    """Nobody is kept; one of each function."""
+    for actor in _by_function(scene.inside):
         for route in in_turn(world.routes_of(*_both("leave")), str(scene), str(actor)):
             path = route.at(room_id=scene.room, txn_id=transaction())
             yield Try("leave", route, str(actor), str(scene), actor.user, path, OPEN)
@@ -194,7 +194,7 @@ def leaving(world: World, scene: Scene) -> Iterable[Try]:
 
 def coming_back(world: World, scene: Scene, expected: str = SHUT) -> Iterable[Try]:
     """Whoever left comes back by the service alone."""
-    for actor in scene.inside:
+    for actor in _by_function(scene.inside):
         for route in in_turn(world.routes_of(*_JOIN), str(scene), str(actor), "again", expected):
             path = route.at(room_id=scene.room, room_identifier=scene.room, txn_id=transaction())
             yield Try("join", route, str(actor), f"{scene}, left before", actor.user, path, expected)
@@ -202,7 +202,7 @@ def coming_back(world: World, scene: Scene, expected: str = SHUT) -> Iterable[Tr
 
 def brought_back(world: World, scene: Scene) -> Iterable[Try]:
     """The service asks in whoever left."""
-    for actor in scene.inside:
+    for actor in _by_function(scene.inside):
         for route in in_turn(world.routes_of(*_both("invite")), str(scene), str(actor), "again"):
             path, body = route.at(room_id=scene.room, txn_id=transaction()), {"user_id": actor.user}
             yield Try("invite", route, f"the service, {scene}", f"{actor}, again", world.bot, path, OPEN, body)
