@@ -18,6 +18,7 @@ from preau.model.facts import FactKind, RoomFacts, VouchFacts
 from preau.model.ids import RoomId, UserId
 from preau.model.people import Function
 from preau.model.rooms import RoomKind
+from preau.policy.powers import ALWAYS_OPEN
 from tests.builders import NORTH
 from tests.guard.batching import CLIENT, Tables
 from tests.guard.forging import Forger, emptied, id_of, path_of, room_version
@@ -73,15 +74,21 @@ class Border:
         return self.both.ours.homeserver.spec.folder / "synapse.log"
 
     def doors(self) -> tuple[list[Any], ...]:
-        """Who of ours is where, all state but what theirs say of themselves, and what waits for ours."""
+        """Who of ours is where, all state but what theirs may say, and what waits for ours.
+
+        They may say of themselves that they are there. And what everybody may send, they may call a state: levels know
+        types of events only, and a remote state is never refused (ARCHITECTURE.md, "Ways around us").
+        """
         theirs = f"%:{self.both.theirs.homeserver.server_name}"
         return (
             sorted(self.tables.rows("SELECT room_id, user_id, membership FROM local_current_membership")),
             sorted(
                 self.tables.rows(
                     "SELECT room_id, type, state_key, event_id FROM current_state_events "
-                    "WHERE NOT (type = 'm.room.member' AND state_key LIKE ?)",
+                    "WHERE NOT (type = 'm.room.member' AND state_key LIKE ?)"
+                    f" AND type NOT IN ({', '.join('?' * len(ALWAYS_OPEN))})",
                     theirs,
+                    *ALWAYS_OPEN,
                 )
             ),
             self.tables.rows("SELECT user_id, message_json FROM device_inbox"),
