@@ -114,5 +114,6 @@ def _rewrite(config: JsonDict, user: str) -> None:
         visibility="private",
         creation_content={DIRECT_FIELD: sorted((user, other)), "m.federate": False},
         initial_state=list(_FIRST_STATE),
-        **({"room_version": version} if version in {"11", "12"} else {}),
+        # A tuple: what a client wishes may be anything, which a set could not be asked for.
+        **({"room_version": version} if version in ("11", "12") else {}),
     )
