@@ -153,7 +153,7 @@ async def twins(request: pytest.FixtureRequest, both: Neighbours) -> Twins:
     ordinary, batched = rooms = await _made_twice(both, request.param, people, people[:6])
     guest = await guest_of(both, *rooms)
     eyes = [await clients(both.theirs, device, guest) for device in ("ONE", "OTHER")]
-    begun = [await _sync(each, guest) for each in eyes]
+    begun = [await _begun(each, guest, room) for each, room in zip(eyes, rooms, strict=True)]
     await join_ordinarily(both.ours, ordinary, people[6:])
     await move(both.ours, batched, join=people[6:])
     await kick_ordinarily(both.ours, ordinary, people[1:3])
@@ -182,6 +182,15 @@ async def _made_twice(both: Neighbours, version: str, people: list[UserId], firs
     for room in (ordinary, made["room_id"]):
         await admit(both, room, key)
     return ordinary, made["room_id"]
+
+
+async def _begun(eyes: Guarded, guest: UserId, room: str) -> Any:
+    """What a client is told first: Synapse shows a room that it just joined elsewhere once it has all of its state."""
+    async for _ in soon(20):
+        told = await _sync(eyes, guest)
+        if room in told.get("rooms", {}).get("join", {}):
+            return told
+    raise AssertionError(f"{guest} never saw {room}, which they had joined")
 
 
 async def _sync(eyes: Guarded, guest: UserId, since: str = "") -> Any:
