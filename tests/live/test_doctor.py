@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,33 +9,16 @@ from typing import Any
 import nio
 import pytest
 
-from preau.demo.academy import child_environment
 from preau.demo.homeserver import Homeserver as Synapse
 from preau.model.ids import UserId
 from preau.store import facts_outbox as outbox
 from preau.store import journal
 from tests.guard.guarded import Guarded
+from tests.live.command import configured, preau
 from tests.live.schools import School, school_at
 
 pytestmark = pytest.mark.live
 
-CONFIGURATION = """
-[academy]
-name = "nord"
-server_name = "{synapse.server_name}"
-school_year = 2025
-
-[homeserver]
-url = "{synapse.client_url}"
-as_token = "{synapse.as_token}"
-hs_token = "{synapse.hs_token}"
-
-[federation]
-peers = {peers}
-
-[store]
-url = "sqlite:///{folder}/preau.db"
-"""
 PASSWORD = "Préau-d’essai-2026"
 
 
@@ -48,26 +28,10 @@ async def school(nord: Synapse, tmp_path: Path) -> AsyncIterator[School]:
         yield school
 
 
-async def preau(synapse: Synapse, folder: Path, *words: str) -> tuple[int, str, str]:
-    """Exit status, output and errors of the command."""
-    config = folder / "preau.toml"
-    config.write_text(
-        CONFIGURATION.format(synapse=synapse, folder=folder, peers=[*synapse.spec.peers]), encoding="utf-8"
-    )
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "preau", *words, "--config", str(config)),
-        env=child_environment(),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await process.communicate()
-    return process.returncode or 0, output.decode(), errors.decode()
-
-
-async def doctor(synapse: Synapse, folder: Path) -> tuple[int, dict[str, Any]]:
-    status, output, errors = await preau(synapse, folder, "doctor", "--json")
-    assert output, errors
-    return status, json.loads(output)
+async def doctor(config: Path) -> tuple[int, dict[str, Any]]:
+    """Its exit status, and what it found."""
+    ended = await preau(config, "doctor", "--json")
+    return ended.status, ended.answer
 
 
 def _wrong(found: dict[str, Any]) -> set[str]:
@@ -76,15 +40,15 @@ def _wrong(found: dict[str, Any]) -> set[str]:
 
 async def test_where_service_and_guard_agree_all_is_well(school: School, nord: Synapse, tmp_path: Path) -> None:
     await school.activate(await school.principal())
-    status, found = await doctor(nord, tmp_path)
+    status, found = await doctor(configured(nord, tmp_path))
     assert (status, found["well"], _wrong(found)) == (0, True, set())
     assert found["guard"]["version"] == found["service"]["version"]
     assert found["guard"]["facts"] == found["service"]["facts"]
     assert found["guard"]["facts"]["person"] == 1
     assert [process["name"] for process in found["guard"]["processes"]] == ["master"]
-    status, output, _ = await preau(nord, tmp_path, "doctor")
-    assert status == 0
-    assert "Everything is well." in output
+    spoken = await preau(configured(nord, tmp_path), "doctor")
+    assert spoken.status == 0
+    assert "Everything is well." in spoken.output
 
 
 async def test_a_guard_that_somebody_else_told_is_found(school: School, nord: Synapse, tmp_path: Path) -> None:
@@ -93,7 +57,7 @@ async def test_a_guard_that_somebody_else_told_is_found(school: School, nord: Sy
     body = {"stream": other.stream, "after": None, "version": 10**6, "facts": {}}
     reply = await other.call("PUT", "/_synapse/client/preau/v1/facts", nord.bot, body)
     assert reply.status == 200
-    status, found = await doctor(nord, tmp_path)
+    status, found = await doctor(configured(nord, tmp_path))
     assert (status, _wrong(found)) == (1, {"facts"})
     assert "second service" in next(check["advice"] for check in found["checks"] if check["check"] == "facts")
 
@@ -104,7 +68,7 @@ async def test_a_homeserver_without_the_guard_is_found(plain: Synapse, tmp_path:
         assert not done.applied.refused
         async with school.context.store.reading() as db:
             assert await outbox.lag(db) == (0, None)  # nothing piles up for a guard that is not there
-    status, found = await doctor(plain, tmp_path)
+    status, found = await doctor(configured(plain, tmp_path))
     assert (status, _wrong(found)) == (1, {"guard"})
 
 
@@ -113,18 +77,10 @@ async def test_a_wrong_token_is_found_and_our_own_database_is_looked_at_all_the_
 ) -> None:
     async with school_at(nord, tmp_path):
         pass
-    await preau(nord, tmp_path, "doctor")
-    text = (tmp_path / "preau.toml").read_text(encoding="utf-8").replace(nord.as_token, "wrong")
-    wrong = tmp_path / "wrong.toml"
-    wrong.write_text(text, encoding="utf-8")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "preau", "doctor", "--json", "--config", str(wrong)),
-        env=child_environment(),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    found = json.loads(output)
-    assert (process.returncode, _wrong(found)) == (1, {"homeserver"})
+    config = configured(nord, tmp_path)
+    config.write_text(config.read_text(encoding="utf-8").replace(nord.as_token, "wrong"), encoding="utf-8")
+    status, found = await doctor(config)
+    assert (status, _wrong(found)) == (1, {"homeserver"})
     assert found["checks"][0]["check"] == "store"
 
 
@@ -142,13 +98,14 @@ async def test_a_new_device_is_confirmed_and_journalled(school: School, nord: Sy
     await school.activate(person)
     for device in ("FIRST", "SECOND"):
         await _log_in(nord, school.user(person), device)
-    status, output, _ = await preau(nord, tmp_path, "device", "list", person, "--json")
-    devices = {each["id"]: each["confirmed"] for each in json.loads(output)["devices"]}
-    assert (status, devices) == (0, {"FIRST": True, "SECOND": False})
-    status, output, _ = await preau(nord, tmp_path, "device", "confirm", person)
-    assert (status, output) == (0, "Confirmed: SECOND.\n")
-    status, output, _ = await preau(nord, tmp_path, "device", "list", person)
-    assert [line[0] for line in output.splitlines()] == [" ", " "]
+    config = configured(nord, tmp_path)
+    listed = await preau(config, "device", "list", person, "--json")
+    devices = {each["id"]: each["confirmed"] for each in listed.answer["devices"]}
+    assert (listed.status, devices) == (0, {"FIRST": True, "SECOND": False})
+    confirmed = await preau(config, "device", "confirm", person)
+    assert (confirmed.status, confirmed.output) == (0, "Confirmed: SECOND.\n")
+    listed = await preau(config, "device", "list", person)
+    assert [line[0] for line in listed.output.splitlines()] == [" ", " "]
     async with school.context.store.reading() as db:
         entries = [entry async for entry in journal.export(db)]
     assert [(e["subject"], e["detail"]) for e in entries if e["action"] == "device_confirmed"] == [
@@ -163,6 +120,6 @@ async def test_a_device_that_is_not_there_is_not_confirmed(
     person = await school.principal()
     await school.activate(person)
     await _log_in(nord, school.user(person), "FIRST")
-    status, _, errors = await preau(nord, tmp_path, "device", "confirm", person, *words)
-    assert status == 1
-    assert said in errors
+    refused = await preau(configured(nord, tmp_path), "device", "confirm", person, *words)
+    assert refused.status == 1
+    assert said in refused.errors

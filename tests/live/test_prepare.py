@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from preau.demo.academy import child_environment
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
 from preau.demo.processes import free_ports
+from tests.live.command import configured, preau
 from tests.live.homeservers import HomeserverPorts, spec
-from tests.live.test_doctor import CONFIGURATION
 
 pytestmark = pytest.mark.live
 
@@ -31,19 +28,10 @@ class Unprepared:
 
     async def prepare(self, *words: str, secrets: dict[str, str] | None = None) -> tuple[int, dict[str, Any], str]:
         """Exit status, the object on standard output, and everything that was printed."""
-        config = self.folder / "preau.toml"
-        config.write_text(CONFIGURATION.format(synapse=self.homeserver, folder=self.folder, peers=[]), encoding="utf-8")
-        given = ["--secrets-stdin"] if secrets is not None else []
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "preau", "prepare", "--json", *given, *words, "--config", str(config)),
-            env=child_environment(),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, errors = await process.communicate(json.dumps(secrets).encode())
-        printed = output.decode() + errors.decode()
-        return process.returncode or 0, json.loads(output) if output else {}, printed
+        flags = ["--secrets-stdin"] if secrets is not None else []
+        config = configured(self.homeserver, self.folder)
+        ended = await preau(config, "prepare", "--json", *flags, *words, given=json.dumps(secrets))
+        return ended.status, json.loads(ended.output) if ended.output else {}, ended.output + ended.errors
 
     @property
     def secrets(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from preau.demo.academy import child_environment
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
 from preau.demo.processes import free_ports
-from tests.live.test_doctor import CONFIGURATION
+from tests.live.command import configured
 
 pytestmark = pytest.mark.live
 
@@ -43,12 +43,10 @@ class Systemd:
         self._socket.bind(str(folder / "notify"))
         self._socket.setblocking(False)
         self._trust = ssl.create_default_context(cafile=authority.certificate)
-        self.config = folder / "preau.toml"
         listening = LISTENING.format(
             service=self.service, metrics=self.metrics, certificate=authority.issue(folder.name), folder=folder
         )
-        whole = CONFIGURATION.format(synapse=homeserver, folder=folder, peers=[]) + listening
-        self.config.write_text(whole, encoding="utf-8")
+        self.config = configured(homeserver, folder, listening)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.subprocess.Process]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from preau.demo.academy import child_environment
 from preau.store.engine import Store
 from tests.guard.batching import Tables
 from tests.guard.guarded import Guarded
 from tests.guard.neighbours import soon
+from tests.live.command import configured, preau
 from tests.workers.harness import WORKERS, SeveralProcesses
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql]
@@ -21,34 +18,14 @@ pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 SILENT_MS = 30_000
 ALL = {"master", *WORKERS}
 
-CONFIGURATION = """
-[academy]
-name = "nord"
-server_name = "{synapse.server_name}"
-school_year = 2025
-[homeserver]
-url = "{synapse.client_url}"
-as_token = "{synapse.as_token}"
-hs_token = "{synapse.hs_token}"
-[store]
-url = "{store}"
-"""
-
 
 async def silent_to_doctor(processes: SeveralProcesses, folder: Path) -> set[str]:
     """The processes that the command finds at fault; every process is in its answer."""
-    address, config = f"sqlite:///{folder / 'preau.db'}", folder / "preau.toml"
-    store = Store(address)
+    store = Store(f"sqlite:///{folder / 'preau.db'}")
     await store.migrate()
     await store.close()
-    config.write_text(CONFIGURATION.format(synapse=processes, store=address), encoding="utf-8")
-    command = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "preau", "doctor", "--json", "--config", str(config)),
-        env=child_environment(),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await command.communicate()
-    checks = [check for check in json.loads(output)["checks"] if check["check"].startswith("process ")]
+    found = (await preau(configured(processes, folder), "doctor", "--json")).answer
+    checks = [check for check in found["checks"] if check["check"].startswith("process ")]
     assert {check["check"].removeprefix("process ") for check in checks} == ALL
     assert all("has said nothing for" in check["said"] and check["advice"] for check in checks if not check["well"])
     return {check["check"].removeprefix("process ") for check in checks if not check["well"]}
