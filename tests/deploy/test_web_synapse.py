@@ -15,7 +15,6 @@ import pytest
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
 from preau.model.ids import UserId
 from preau.model.people import Function
 from tests.deploy.proxying import MATRIX, Answer, Proxy, running_proxy
@@ -81,15 +80,14 @@ class Front:
 
 @pytest.fixture(scope="module")
 async def front(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Front]:
-    client, federation = free_ports(2)
     authority = Authority(tmp_path_factory.mktemp("front-authority"))
-    spec = guarded_spec(tmp_path_factory.mktemp("front-synapse"), client, federation, authority)
+    spec = guarded_spec(tmp_path_factory.mktemp("front-synapse"), authority)
     listing = {"module": "tests.guard.route_listing.RouteListing", "config": {}}
     homeserver = Homeserver(replace(spec, modules=(*spec.modules, listing)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))  # for Synapse to find the listing
         await homeserver.start()
-    door = [{"address": "127.0.0.1", "port": port} for port in (client, federation)]
+    door = [{"address": "127.0.0.1", "port": port} for port in (spec.client_port, spec.federation_port)]
     upstreams = {
         "client": {"servers": door[:1]},
         # The demo's homeserver ends TLS for federation itself: the proxy checks it as it would between hosts.

@@ -13,7 +13,6 @@ import pytest
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver, PostgresDatabase
-from preau.demo.processes import free_ports
 from tests.everything.conversations import accounts_needed
 from tests.everything.managed import members_needed
 from tests.everything.trial import WHOLE, Record
@@ -51,12 +50,11 @@ def homeserver(tmp_path_factory: pytest.TempPathFactory, servers: Servers | None
     """Guarded, and telling its routes; not started."""
     folder, authority = tmp_path_factory.mktemp("everything"), Authority(tmp_path_factory.mktemp("authority"))
     more: dict[str, Any] = {"operator": OPERATOR, "modules": (_LISTING,)}
-    client, federation = free_ports(2)
     if servers is None:
-        return Homeserver(guarded_spec(folder, client, federation, authority, **more))
+        return Homeserver(guarded_spec(folder, authority, **more))
     postgresql, redis = servers
     more["database"] = PostgresDatabase(postgresql.host, postgresql.port, postgresql.make_database(), postgresql.user)
-    return SeveralProcesses(guarded_spec(folder, client, federation, authority, **more), redis)
+    return SeveralProcesses(guarded_spec(folder, authority, **more), redis)
 
 
 @pytest.fixture(scope="session")

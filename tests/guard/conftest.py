@@ -8,7 +8,6 @@ import pytest
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
 from tests.guard.guarded import Guarded, Opened, guarded_spec
 from tests.guard.neighbours import Neighbours, neighbours
 
@@ -22,8 +21,7 @@ def guard_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="session")
 async def guarded(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Guarded]:
     """A guarded homeserver with rooms of version 12."""
-    client, federation = free_ports(2)
-    spec = guarded_spec(tmp_path_factory.mktemp("guarded"), client, federation, guard_authority)
+    spec = guarded_spec(tmp_path_factory.mktemp("guarded"), guard_authority)
     async with Homeserver(spec) as homeserver:
         yield Guarded(homeserver)
 
@@ -31,8 +29,7 @@ async def guarded(tmp_path_factory: pytest.TempPathFactory, guard_authority: Aut
 @pytest.fixture(scope="session")
 async def opened(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Guarded]:
     """A guarded homeserver whose other settings protect nobody: what is refused there, the guard refuses."""
-    client, federation = free_ports(2)
-    spec = guarded_spec(tmp_path_factory.mktemp("opened"), client, federation, guard_authority)
+    spec = guarded_spec(tmp_path_factory.mktemp("opened"), guard_authority)
     async with Opened(spec) as homeserver:
         yield Guarded(homeserver)
 

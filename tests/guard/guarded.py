@@ -15,6 +15,7 @@ import aiohttp
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver, HomeserverSpec
+from preau.demo.processes import free_ports
 from preau.model.fact_codec import encode
 from preau.model.facts import Fact, FactKey, Party, PersonFacts, key_of
 from preau.model.ids import DivisionCode, PersonId, ServerName, Uai, UserId
@@ -29,9 +30,10 @@ GUARD = "/_synapse/client/preau/v1"
 
 
 def guarded_spec(
-    folder: Path, client_port: int, federation_port: int, authority: Authority, *peers: ServerName, **more: Any
+    folder: Path, authority: Authority, *peers: ServerName, ports: tuple[int, ...] = (), **more: Any
 ) -> HomeserverSpec:
-    """A homeserver, with the guard as every one has it, federated with these peers."""
+    """A homeserver, with the guard as every one has it, federated with these peers; on free ports unless told."""
+    client_port, federation_port = ports or free_ports(2)
     return HomeserverSpec(
         folder=folder,
         client_port=client_port,

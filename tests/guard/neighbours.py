@@ -26,8 +26,8 @@ class Neighbours:
 @asynccontextmanager
 async def neighbours(folder: Path, authority: Authority, **more: Any) -> AsyncIterator[Neighbours]:
     """Both, running; ``more`` is of ours' spec, of which theirs has the room version and Synapse's options."""
-    client, federation, their_client, their_federation = free_ports(4)
-    ours = guarded_spec(folder / "ours", client, federation, authority, server_name_at(their_federation), **more)
+    their_client, their_federation, *ports = free_ports(4)
+    ours = guarded_spec(folder / "ours", authority, server_name_at(their_federation), ports=(*ports,), **more)
     theirs = HomeserverSpec(
         folder=folder / "theirs",
         client_port=their_client,

@@ -14,7 +14,6 @@ import pytest
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
 from preau.model.ids import UserId
 from preau.model.people import Function
 from preau.model.rooms import RoomKey, RoomKind
@@ -302,10 +301,9 @@ async def mortal(
     tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority
 ) -> AsyncIterator[tuple[Guarded, Path]]:
     """A homeserver that dies at the moment which is written into the file."""
-    client, federation = free_ports(2)
     folder = tmp_path_factory.mktemp("mortal")
     file = folder / "moment"
-    spec = sabotaged(guarded_spec(folder, client, federation, guard_authority), SuddenDeath, {"file": str(file)})
+    spec = sabotaged(guarded_spec(folder, guard_authority), SuddenDeath, {"file": str(file)})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", PYTHONPATH)
         async with Homeserver(spec) as homeserver:
@@ -345,8 +343,7 @@ async def test_with_another_synapse_it_says_so_and_the_rest_goes_on(
     tmp_path: Path, guard_authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
-    client, federation = free_ports(2)
-    spec = sabotaged(guarded_spec(tmp_path / "homeserver", client, federation, guard_authority), OtherSynapse)
+    spec = sabotaged(guarded_spec(tmp_path / "homeserver", guard_authority), OtherSynapse)
     async with Homeserver(spec) as homeserver:
         guarded = Guarded(homeserver)
         assert "EventAuthHandler.compute_auth_events" in (await guarded.status())["missing_inner_parts"]

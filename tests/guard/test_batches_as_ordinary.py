@@ -13,7 +13,6 @@ import pytest
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver, PostgresDatabase
-from preau.demo.processes import free_ports
 from preau.model.ids import RoomId, UserId
 from preau.model.rooms import RoomKind
 from tests.guard.batching import (
@@ -43,10 +42,9 @@ async def on_postgresql(
     tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority, postgresql: PostgresqlServer
 ) -> AsyncIterator[Guarded]:
     """A guarded homeserver on PostgreSQL."""
-    client, federation = free_ports(2)
     database = PostgresDatabase(postgresql.host, postgresql.port, postgresql.make_database(), postgresql.user)
     folder: Path = tmp_path_factory.mktemp("batches")
-    async with Homeserver(guarded_spec(folder, client, federation, guard_authority, database=database)) as homeserver:
+    async with Homeserver(guarded_spec(folder, guard_authority, database=database)) as homeserver:
         yield Guarded(homeserver)
 
 

@@ -14,7 +14,6 @@ import pytest
 import preau.guard
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
 from preau.model.facts import Language
 from preau.model.people import Function
 from preau.policy.refusals import Rule, sentence
@@ -34,8 +33,7 @@ def test_a_hook_is_set_where_its_shut_door_is_known_and_nowhere_else(path: Path)
 @pytest.fixture(scope="module")
 async def troubled(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Guarded]:
     """A guarded homeserver whose database these tests may break."""
-    client, federation = free_ports(2)
-    spec = guarded_spec(tmp_path_factory.mktemp("troubled"), client, federation, guard_authority)
+    spec = guarded_spec(tmp_path_factory.mktemp("troubled"), guard_authority)
     async with Homeserver(spec) as homeserver:
         yield Guarded(homeserver)
 

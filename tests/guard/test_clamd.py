@@ -13,7 +13,6 @@ import pytest
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
 from preau.guard.clamd import Verdict, scan
 from preau.model.people import Function
 from tests.guard.clamav import VIRUS, Clamd, ClamdMissing, running_clamd
@@ -107,11 +106,8 @@ async def scanned(
     tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority, clamd: Clamd
 ) -> AsyncIterator[Guarded]:
     """A guarded homeserver whose files that daemon looks at."""
-    client, federation = free_ports(2)
     folder = tmp_path_factory.mktemp("scanned")
-    spec = guarded_spec(
-        folder, client, federation, guard_authority, clamd_socket=clamd.socket, operator={"dynamic_thumbnails": True}
-    )
+    spec = guarded_spec(folder, guard_authority, clamd_socket=clamd.socket, operator={"dynamic_thumbnails": True})
     async with Homeserver(spec) as homeserver:
         yield Guarded(homeserver)
 

@@ -13,7 +13,6 @@ import pytest
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
 from preau.model.ids import UserId
 from preau.model.people import Function
 from preau.model.rooms import RoomKind
@@ -193,8 +192,7 @@ async def test_a_confirmation_of_nothing_confirms_nothing(
 @pytest.fixture
 async def alone(tmp_path: Path, guard_authority: Authority) -> AsyncIterator[Guarded]:
     """A guarded homeserver whose tables this test may lose."""
-    client, federation = free_ports(2)
-    async with Homeserver(guarded_spec(tmp_path, client, federation, guard_authority)) as homeserver:
+    async with Homeserver(guarded_spec(tmp_path, guard_authority)) as homeserver:
         yield Guarded(homeserver)
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
 from preau.model.facts import Cell, FactKind, SchoolFacts
 from preau.model.people import Function
 from tests.builders import SOUTH
@@ -83,8 +82,7 @@ async def test_another_service_must_say_that_it_takes_over(guarded: Guarded) -> 
 @pytest.fixture
 async def alone(tmp_path: Path, guard_authority: Authority) -> AsyncIterator[Guarded]:
     """A guarded homeserver whose facts this test may lose."""
-    client, federation = free_ports(2)
-    async with Homeserver(guarded_spec(tmp_path, client, federation, guard_authority)) as homeserver:
+    async with Homeserver(guarded_spec(tmp_path, guard_authority)) as homeserver:
         yield Guarded(homeserver)
 
 

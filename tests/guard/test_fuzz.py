@@ -17,7 +17,6 @@ from synapse.module_api.errors import SynapseError
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
 from preau.guard.batch_web import parse_accounts, parse_room
 from preau.guard.search import parse_search
 from preau.guard.web import parse_push
@@ -98,12 +97,11 @@ class Place:
 async def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority
 ) -> AsyncIterator[Place]:
-    client, federation = free_ports(2)
     engine, version = request.param
     unlimited = {name: {"per_second": 10_000, "burst_count": 10_000} for name in ("rc_message", "rc_room_creation")}
     folder = tmp_path_factory.mktemp("fuzzed")
     more = {"operator": unlimited, "database": database(request, engine), "room_version": version}
-    spec = guarded_spec(folder, client, federation, guard_authority, **more)
+    spec = guarded_spec(folder, guard_authority, **more)
     async with Homeserver(spec) as homeserver:
         guarded = Guarded(homeserver)
         guardian, teacher = await guarded.person(Function.GUARDIAN), await guarded.person(Function.TEACHER)

@@ -13,7 +13,6 @@ import pytest
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
 from preau.model.facts import Cell, FactKind, Party, PersonFacts, SchoolFacts
 from preau.model.ids import PersonId, Uai, UserId
 from preau.model.people import Function
@@ -340,8 +339,7 @@ async def test_a_renaming_reaches_the_rooms_in_either_order_of_facts_and_account
 async def test_in_a_room_from_before_the_guard_nobody_does_anything_but_leave(
     tmp_path: Path, guard_authority: Authority
 ) -> None:
-    client, federation = free_ports(2)
-    spec = guarded_spec(tmp_path, client, federation, guard_authority)
+    spec = guarded_spec(tmp_path, guard_authority)
     async with Homeserver(replace(spec, guard=False)) as homeserver:
         before = Guarded(homeserver)
         maker, other = await register(homeserver, "maker", "Nour"), await register(homeserver, "other", "Alix")

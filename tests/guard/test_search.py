@@ -13,7 +13,6 @@ from synapse.module_api.errors import SynapseError
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
-from preau.demo.processes import free_ports
 from preau.guard.name_tables import fold
 from preau.guard.search import Search, parse_search
 from preau.model.facts import FactKind, Party, PersonFacts
@@ -153,8 +152,7 @@ class _WithDirectory(Homeserver):
 async def test_the_stock_directory_switched_on_shows_no_more_than_ours(
     tmp_path: Path, guard_authority: Authority
 ) -> None:
-    client, federation = free_ports(2)
-    async with _WithDirectory(guarded_spec(tmp_path, client, federation, guard_authority)) as homeserver:
+    async with _WithDirectory(guarded_spec(tmp_path, guard_authority)) as homeserver:
         guarded = Guarded(homeserver)
         teacher = await guarded.person(Function.TEACHER, name="Nour GABARIT · professeur")
         family = await guarded.person(Function.GUARDIAN, name="Nour GABARIT · parent")

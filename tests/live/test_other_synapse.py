@@ -9,7 +9,6 @@ from structlog.testing import capture_logs
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver as Synapse
-from preau.demo.processes import free_ports
 from tests.guard.guarded import Guarded, guarded_spec
 from tests.guard.sabotage import PYTHONPATH, OtherSynapse, sabotaged
 from tests.live.schools import only_children, school_at
@@ -31,8 +30,7 @@ async def test_a_whole_apply_goes_by_the_public_api_with_one_warning_and_doctor_
     tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
-    client, federation = free_ports(2)
-    spec = guarded_spec(tmp_path / "synapse", client, federation, authority)
+    spec = guarded_spec(tmp_path / "synapse", authority)
     async with (
         Synapse(sabotaged(spec, OtherSynapse, {"parts": [*CHANGED]})) as synapse,
         school_at(synapse, tmp_path) as school,

@@ -10,7 +10,6 @@ import pytest
 
 from preau.demo.authority import Authority
 from preau.demo.homeserver import PostgresDatabase
-from preau.demo.processes import free_ports
 from tests.guard.guarded import Guarded, guarded_spec
 from tests.postgresql_server import PostgresqlServer
 from tests.redis_server import RedisMissing, RedisServer, running_redis
@@ -33,10 +32,9 @@ async def processes(
     tmp_path_factory: pytest.TempPathFactory, postgresql: PostgresqlServer, redis: RedisServer
 ) -> AsyncIterator[SeveralProcesses]:
     """Main, two generic workers and two event persisters, on PostgreSQL and Redis, all with the guard."""
-    client, federation = free_ports(2)
     database = PostgresDatabase(postgresql.host, postgresql.port, postgresql.make_database(), postgresql.user)
     authority = Authority(tmp_path_factory.mktemp("workers-authority"))
-    spec = guarded_spec(tmp_path_factory.mktemp("workers"), client, federation, authority, database=database)
+    spec = guarded_spec(tmp_path_factory.mktemp("workers"), authority, database=database)
     async with SeveralProcesses(spec, redis) as homeserver:
         yield homeserver
 
