@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# Two processes of tests, each file in one of them: most tests wait for a homeserver. ARGS="-n 0" for one alone.
+TWO    := -n 2 --dist loadfile
 
 .PHONY: help demo test test-matrix test-hosts check lint bench clean
 
@@ -40,11 +42,11 @@ lint: $(VENV)/.dev ## The playbooks and roles by their own linters: a minute
 test: $(VENV)/.dev ## The checks and the whole suite; installs what it needs where it may
 	@bash tests/needs.sh
 	@$(MAKE) --no-print-directory check lint
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(TWO) $(ARGS)
 
 test-matrix: $(VENV)/.dev ## Everybody tries everything with everybody, on every path: minutes
 	@bash tests/needs.sh
-	@PREAU_MATRIX=whole $(BIN)/python -m pytest tests/everything tests/guard/test_fuzz*.py tests/guard/test_laws*.py $(ARGS)
+	@PREAU_MATRIX=whole $(BIN)/python -m pytest $(TWO) tests/everything tests/guard/test_fuzz*.py tests/guard/test_laws*.py $(ARGS)
 
 test-hosts: $(VENV)/.dev ## Puts académies up on real systemd hosts and breaks them; root, Debian
 	@bash tests/needs-hosts.sh
