@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import ssl
 import time
@@ -137,8 +138,8 @@ class Someone:
                 raise Refused(answer.status, found)
             return found
 
-    async def texts(self, room: str, limit: int = 1000) -> dict[str, str]:
-        """What was written there lately: event id → text, newest first."""
+    async def texts(self, room: str, limit: float = math.inf) -> dict[str, str]:
+        """What was written there, at least the newest so many: event id → text, newest first."""
         found: dict[str, str] = {}
         token = ""
         while len(found) < limit:
