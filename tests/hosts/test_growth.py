@@ -18,6 +18,7 @@ from tests.hosts.test_faults import failed_units, judge, people
 from tests.hosts.traffic import traffic
 
 _NEW: Final = "synapse-2.sud.example"
+_SETTINGS: Final = ("nginx", "-T", "-q", "-c", "/etc/preau/web/nginx.conf")
 _METRICS_PORTS: Final = (8102, 8112)
 _FETCH: Final = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
 _COUNTED: Final = re.compile(r"^synapse_http_server_response_count_total\{.*\} ([0-9.e+]+)$", re.MULTILINE)
@@ -28,7 +29,7 @@ async def test_a_worker_host_more_takes_its_part_and_nobody_notices(
 ) -> None:
     writers, room = await people(internet, sud, schools["sud"])
     proxy = sud.host("proxy")
-    assert _NEW not in proxy.run("nginx", "-T")
+    assert _NEW not in proxy.run(*_SETTINGS)
     await asyncio.to_thread(sud.grow, GROWN_SUD)
 
     async with traffic(room, writers) as told:
@@ -41,7 +42,7 @@ async def test_a_worker_host_more_takes_its_part_and_nobody_notices(
 
     new = sud.machines[_NEW]
     assert failed_units(new) == ""
-    assert _NEW in proxy.run("nginx", "-T")
+    assert _NEW in proxy.run(*_SETTINGS)
     again = await asyncio.to_thread(sud.play, "site")
     assert again.expect_success().changed_tasks == []
     before = _answered(new)
