@@ -208,7 +208,7 @@ def _weight_of_facts(count: int) -> float:
 
 async def _effect(asked: Asked) -> Row:
     """How long after a push began the first request is decided by it."""
-    guardian = asked.user(1)
+    guardian = asked.user(max(_SIZES))  # nobody who writes in what is measured after
     spans = []
     for flip in range(_FLIPS):
         fact = None if flip % 2 == 0 else {"name": "x", "schools": {"0990001N": {"functions": ["pupil"]}}}
