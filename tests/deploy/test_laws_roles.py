@@ -13,6 +13,7 @@ import yaml
 from tests.deploy.playbooks import DEPLOY, ROOT
 from tests.deploy.rendered import PUBLIC_ENDINGS, World, role_specs
 
+pytestmark = pytest.mark.timeout(600)  # whoever is first renders everything
 ROLES = ROOT / "roles"
 TASK_FILES = sorted({*ROLES.glob("*/tasks/*.yml"), *ROLES.glob("*/handlers/*.yml"), *DEPLOY.glob("tasks/**/*.yml")})
 SPECS = role_specs()

@@ -41,6 +41,8 @@ class Plan:
     more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # group → hosts that are in it besides
     told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # host → variables of its own
     disks: Mapping[str, str] = field(default_factory=dict)  # group → size of its hosts' disks, for power cuts
+    # Nine hosts on two cores: starting Python anew for each task is nearly all that a run costs there.
+    resident: bool = False
     shipped_for: str = "nord"  # the académie that the inventory describes; its name is replaced by ours
 
     @property
@@ -117,7 +119,8 @@ class Academy:
         """Runs one of the playbooks against this académie; ``checkout``: of another state of this project."""
         number = len(list(self.logs.iterdir()))
         log = self.logs / f"{number:02}-{self.plan.name}-{playbook}.txt"
-        return play(self.inventory, playbook, *options, log=log, seconds=seconds, checkout=checkout)
+        by = self.plan.resident
+        return play(self.inventory, playbook, *options, log=log, seconds=seconds, checkout=checkout, resident=by)
 
     def checked_bare(self) -> Played:
         """Check mode before anything was ever deployed here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -59,16 +60,25 @@ class Played:
 
 
 def play(
-    inventory: Path, playbook: str, *options: str, log: Path, seconds: float = 2400, checkout: Path = CHECKOUT
+    inventory: Path,
+    playbook: str,
+    *options: str,
+    log: Path,
+    seconds: float = 2400,
+    checkout: Path = CHECKOUT,
+    resident: bool = False,
 ) -> Played:
-    """`ansible-playbook -i inventory deploy/PLAYBOOK.yml …` in a checkout; all it prints also goes to ``log``."""
+    """`ansible-playbook -i inventory deploy/PLAYBOOK.yml …` in a checkout; all it prints also goes to ``log``.
+
+    ``resident``: over SSH all the same, but Python stays on the hosts from the first task to the last.
+    """
     command = [_program("ansible-playbook"), "-i", str(inventory), f"deploy/{playbook}.yml", *options]
     began = time.monotonic()
     with log.open("w") as file:
         done = subprocess.run(
             command,
             cwd=checkout,
-            env={**os.environ, **_ENVIRONMENT},
+            env={**os.environ, **_ENVIRONMENT, **(_residence() if resident else {})},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -87,6 +97,15 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "ANSIBLE_HOME": str(Path(os.environ.get("ANSIBLE_HOME", "~/.ansible")).expanduser()),
     "PYTHONDONTWRITEBYTECODE": "1",
 }
+
+
+def _residence() -> dict[str, str]:
+    """What makes Ansible run its tasks by Mitogen."""
+    found = importlib.util.find_spec("ansible_mitogen")
+    assert found is not None, "`make test-hosts` installs it"
+    assert found.origin is not None
+    plugins = Path(found.origin).parent / "plugins" / "strategy"
+    return {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(plugins)}
 
 
 def _program(name: str) -> str:

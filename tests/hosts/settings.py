@@ -26,6 +26,7 @@ SUD: Final = Plan(
     "trixie",
     without=frozenset({"synapse-2", "entree-2"}),
     told={"synapse-1.sud.example": {"synapse_workers": [{"kind": kind, "count": 1} for kind in _EACH_KIND]}},
+    resident=True,
 )
 GROWN_SUD: Final = replace(SUD, without=frozenset({"entree-2"}))
 """The same with one worker host more, which says nothing of its workers."""

@@ -65,3 +65,10 @@ async def preau(config: Path, *words: str, given: str = "") -> Ended:
     )
     output, errors = await process.communicate(given.encode())
     return Ended(process.returncode or 0, output.decode(), errors.decode())
+
+
+async def doctor(config: Path) -> tuple[int, dict[str, Any], set[str]]:
+    """`preau doctor`: its exit status, what it found, and the names of the checks that found something wrong."""
+    ended = await preau(config, "doctor", "--json")
+    wrong = {check["check"] for check in ended.answer["checks"] if not check["well"]}
+    return ended.status, ended.answer, wrong

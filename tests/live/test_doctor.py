@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import nio
 import pytest
@@ -14,7 +13,7 @@ from preau.model.ids import UserId
 from preau.store import facts_outbox as outbox
 from preau.store import journal
 from tests.guard.guarded import Guarded
-from tests.live.command import configured, preau
+from tests.live.command import configured, doctor, preau
 from tests.live.schools import School, school_at
 
 pytestmark = pytest.mark.live
@@ -28,20 +27,10 @@ async def school(nord: Synapse, tmp_path: Path) -> AsyncIterator[School]:
         yield school
 
 
-async def doctor(config: Path) -> tuple[int, dict[str, Any]]:
-    """Its exit status, and what it found."""
-    ended = await preau(config, "doctor", "--json")
-    return ended.status, ended.answer
-
-
-def _wrong(found: dict[str, Any]) -> set[str]:
-    return {check["check"] for check in found["checks"] if not check["well"]}
-
-
 async def test_where_service_and_guard_agree_all_is_well(school: School, nord: Synapse, tmp_path: Path) -> None:
     await school.activate(await school.principal())
-    status, found = await doctor(configured(nord, tmp_path))
-    assert (status, found["well"], _wrong(found)) == (0, True, set())
+    status, found, wrong = await doctor(configured(nord, tmp_path))
+    assert (status, found["well"], wrong) == (0, True, set())
     assert found["guard"]["version"] == found["service"]["version"]
     assert found["guard"]["facts"] == found["service"]["facts"]
     assert found["guard"]["facts"]["person"] == 1
@@ -57,8 +46,8 @@ async def test_a_guard_that_somebody_else_told_is_found(school: School, nord: Sy
     body = {"stream": other.stream, "after": None, "version": 10**6, "facts": {}}
     reply = await other.call("PUT", "/_synapse/client/preau/v1/facts", nord.bot, body)
     assert reply.status == 200
-    status, found = await doctor(configured(nord, tmp_path))
-    assert (status, _wrong(found)) == (1, {"facts"})
+    status, found, wrong = await doctor(configured(nord, tmp_path))
+    assert (status, wrong) == (1, {"facts"})
     assert "second service" in next(check["advice"] for check in found["checks"] if check["check"] == "facts")
 
 
@@ -68,8 +57,8 @@ async def test_a_homeserver_without_the_guard_is_found(plain: Synapse, tmp_path:
         assert not done.applied.refused
         async with school.context.store.reading() as db:
             assert await outbox.lag(db) == (0, None)  # nothing piles up for a guard that is not there
-    status, found = await doctor(configured(plain, tmp_path))
-    assert (status, _wrong(found)) == (1, {"guard"})
+    status, _, wrong = await doctor(configured(plain, tmp_path))
+    assert (status, wrong) == (1, {"guard"})
 
 
 async def test_a_wrong_token_is_found_and_our_own_database_is_looked_at_all_the_same(
@@ -79,8 +68,8 @@ async def test_a_wrong_token_is_found_and_our_own_database_is_looked_at_all_the_
         pass
     config = configured(nord, tmp_path)
     config.write_text(config.read_text(encoding="utf-8").replace(nord.as_token, "wrong"), encoding="utf-8")
-    status, found = await doctor(config)
-    assert (status, _wrong(found)) == (1, {"homeserver"})
+    status, found, wrong = await doctor(config)
+    assert (status, wrong) == (1, {"homeserver"})
     assert found["checks"][0]["check"] == "store"
 
 

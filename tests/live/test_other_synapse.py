@@ -11,8 +11,8 @@ from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver as Synapse
 from tests.guard.guarded import Guarded, guarded_spec
 from tests.guard.sabotage import PYTHONPATH, OtherSynapse, sabotaged
+from tests.live.command import configured, doctor
 from tests.live.schools import only_children, school_at
-from tests.live.test_doctor import _wrong, doctor
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
@@ -45,5 +45,5 @@ async def test_a_whole_apply_goes_by_the_public_api_with_one_warning_and_doctor_
         assert (applied.refused, applied.done > 0) == ((), True)
         assert await school.really() == await school.rooms()
         assert len([entry for entry in logs if entry["event"] == "no_batches"]) == 1
-        status, found = await doctor(synapse, tmp_path)
-    assert (status, _wrong(found)) == (1, {f"inner part {part}" for part in missing})
+        status, _, wrong = await doctor(configured(synapse, tmp_path))
+    assert (status, wrong) == (1, {f"inner part {part}" for part in missing})

@@ -10,7 +10,7 @@ from preau.store.engine import Store
 from tests.guard.batching import Tables
 from tests.guard.guarded import Guarded
 from tests.guard.neighbours import soon
-from tests.live.command import configured, preau
+from tests.live.command import configured, doctor
 from tests.workers.harness import WORKERS, SeveralProcesses
 
 pytestmark = [pytest.mark.live, pytest.mark.postgresql]
@@ -24,7 +24,7 @@ async def silent_to_doctor(processes: SeveralProcesses, folder: Path) -> set[str
     store = Store(f"sqlite:///{folder / 'preau.db'}")
     await store.migrate()
     await store.close()
-    found = (await preau(configured(processes, folder), "doctor", "--json")).answer
+    _, found, _ = await doctor(configured(processes, folder))
     checks = [check for check in found["checks"] if check["check"].startswith("process ")]
     assert {check["check"].removeprefix("process ") for check in checks} == ALL
     assert all("has said nothing for" in check["said"] and check["advice"] for check in checks if not check["well"])
