@@ -46,7 +46,7 @@ test: $(VENV)/.dev ## The checks and the whole suite; installs what it needs whe
 
 test-matrix: $(VENV)/.dev ## Everybody tries everything with everybody, on every path: minutes
 	@bash tests/needs.sh
-	@PREAU_MATRIX=whole $(BIN)/python -m pytest $(TWO) tests/everything tests/guard/test_fuzz*.py tests/guard/test_laws*.py $(ARGS)
+	@PREAU_MATRIX=whole $(BIN)/python -m pytest tests/everything tests/guard/test_fuzz*.py tests/guard/test_laws*.py $(ARGS)
 
 test-hosts: $(VENV)/.dev ## Puts académies up on real systemd hosts and breaks them; root, Debian
 	@bash tests/needs-hosts.sh

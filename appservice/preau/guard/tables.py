@@ -96,6 +96,8 @@ def fact(txn: LoggingTransaction, key: FactKey) -> Fact | None:
     Raises:
         BrokenFact: what is stored cannot be read.
     """
+    if "\0" in key[1]:  # another homeserver may write so; PostgreSQL cannot, and no fact is about it
+        return None
     txn.execute("SELECT body FROM preau_guard_fact WHERE kind = ? AND id = ?", (key[0].value, key[1]))
     row = txn.fetchone()
     return decode(key[0], key[1], json.loads(row[0])) if row and row[0] is not None else None
