@@ -244,6 +244,30 @@ async def test_no_invitation_that_their_key_signs_fails_or_is_taken(border: Bord
     assert border.doors() == before
 
 
+async def test_an_invitation_for_an_id_that_no_database_can_hold_is_refused(border: Border) -> None:
+    ours, version = border.both.ours.homeserver, KNOWN_ROOM_VERSIONS["11"]
+    for inviter, invited in (
+        (border.guest, f"@\0:{ours.server_name}"),
+        ("@\0:x", "@a:"),
+        (f"@\0:{border.both.theirs.homeserver.server_name}", border.pupil),
+    ):
+        event = border.forger.signed(
+            version,
+            room_id=border.room,
+            sender=inviter,
+            type="m.room.member",
+            state_key=invited,
+            content={"membership": "invite"},
+            auth_events=[],
+            prev_events=[],
+            depth=1,
+        )
+        body = {"room_version": "11", "event": event, "invite_room_state": []}
+        with nothing_fails(border.log, ANY_OF_SYNAPSES):
+            reply = await border.forger.call("PUT", path_of("v2", "invite", border.room, id_of(version, event)), body)
+        assert reply.status in {400, 403}
+
+
 @little
 @given(data=st.data())
 async def test_no_odd_wish_of_their_homeserver_fails_or_opens_a_door(border: Border, data: st.DataObject) -> None:
