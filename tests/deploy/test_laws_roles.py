@@ -69,6 +69,22 @@ def _defaults(role: str) -> dict[str, Any]:
     return found
 
 
+def test_what_a_task_learns_hides_no_variable_of_its_role() -> None:
+    learnt = {
+        (file.parts[-3], name)
+        for file in TASK_FILES
+        for name in re.findall(r"^\s+register: (\w+)$", file.read_text(), re.MULTILINE)
+    }
+    named = {
+        (file.parts[-3], name)
+        for file in (*ROLES.glob("*/vars/*.yml"), *ROLES.glob("*/defaults/*.yml"))
+        for name in yaml.safe_load(file.read_text()) or {}
+    }
+    assert len(learnt) > 50
+    assert len(named) > 50
+    assert learnt & named == set()
+
+
 # --- Secrets ------------------------------------------------------------------------------------------------------
 
 
@@ -122,24 +138,6 @@ def test_every_unit_made_in_passing_has_an_owner_and_fetters(worlds: dict[str, W
     # Unlike in a file of a unit, such a word stands alone in its property.
     together = re.compile(r"IPAddress(?:Allow|Deny)=(?:any|localhost|link-local|multicast) ")
     assert [where for where, text in found.items() if together.search(text)] == []
-
-
-def test_what_a_task_learns_hides_no_variable_of_its_role() -> None:
-    learnt = {
-        (role, name)
-        for role in ROLES.iterdir()
-        for file in role.glob("tasks/*.yml")
-        for name in re.findall(r"^\s+register: (\w+)$", file.read_text(), re.MULTILINE)
-    }
-    named = {
-        (role, name)
-        for role in ROLES.iterdir()
-        for file in (*role.glob("vars/*.yml"), *role.glob("defaults/*.yml"))
-        for name in yaml.safe_load(file.read_text()) or {}
-    }
-    assert len(learnt) > 50
-    assert len(named) > 50
-    assert learnt & named == set()
 
 
 def _tasks(file: Path) -> Iterator[dict[str, Any]]:
