@@ -41,8 +41,7 @@ class Plan:
     more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # group → hosts that are in it besides
     told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # host → variables of its own
     disks: Mapping[str, str] = field(default_factory=dict)  # group → size of its hosts' disks, for power cuts
-    # Nine hosts on two cores: starting Python anew for each task is nearly all that a run costs there.
-    resident: bool = False
+    plainly: bool = False  # its first `site` is run as an operator runs it, see `Academy.play`
     shipped_for: str = "nord"  # the académie that the inventory describes; its name is replaced by ours
 
     @property
@@ -115,11 +114,22 @@ class Academy:
     def proxy_address(self) -> str:
         return self.host("proxy").address
 
-    def play(self, playbook: str, *options: str, seconds: float = 2400, checkout: Path = CHECKOUT) -> Played:
-        """Runs one of the playbooks against this académie; ``checkout``: of another state of this project."""
+    def play(
+        self,
+        playbook: str,
+        *options: str,
+        seconds: float = 2400,
+        checkout: Path = CHECKOUT,
+        plainly: bool = False,
+    ) -> Played:
+        """Runs one of the playbooks against this académie; ``checkout``: of another state of this project.
+
+        Starting Python anew on the host for each task is nearly all that a run costs on two cores. So it stays there
+        from the first task to the last, but where a run is ``plainly`` what an operator would start.
+        """
         number = len(list(self.logs.iterdir()))
         log = self.logs / f"{number:02}-{self.plan.name}-{playbook}.txt"
-        by = self.plan.resident
+        by = not plainly
         return play(self.inventory, playbook, *options, log=log, seconds=seconds, checkout=checkout, resident=by)
 
     def checked_bare(self) -> Played:
@@ -133,7 +143,7 @@ class Academy:
             AssertionError: the playbook failed.
         """
         self.checked_bare()
-        return self._first("up", "site").expect_success()
+        return self._first("up", "site", plainly=self.plan.plainly).expect_success()
 
     def again(self) -> Played:
         """The same once more, where nothing is left to do."""
@@ -145,10 +155,10 @@ class Academy:
         self.again()
         return self._first("checked", "site", "--check", "--diff")
 
-    def _first(self, what: str, playbook: str, *options: str) -> Played:
+    def _first(self, what: str, playbook: str, *options: str, plainly: bool = False) -> Played:
         """The outcome of the first run: the first call runs it, and a failure stays one."""
         if what not in self._once:
-            self._once[what] = self.play(playbook, *options)
+            self._once[what] = self.play(playbook, *options, plainly=plainly)
         return self._once[what]
 
     def preau(self, *arguments: str, stdin: str = "", seconds: float = 300) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from preau.demo.cast import DEMO_YEAR
 from tests.hosts.academies import Plan
 
-NORD: Final = Plan("nord", "single_host", "bookworm", disks={"homeserver": "6G"})
+NORD: Final = Plan("nord", "single_host", "bookworm", disks={"homeserver": "6G"}, plainly=True)
 
 _OUEST_HOST: Final = ("preau.ouest.example",)
 OUEST: Final = Plan(
@@ -26,7 +26,6 @@ SUD: Final = Plan(
     "trixie",
     without=frozenset({"synapse-2", "entree-2"}),
     told={"synapse-1.sud.example": {"synapse_workers": [{"kind": kind, "count": 1} for kind in _EACH_KIND]}},
-    resident=True,
 )
 GROWN_SUD: Final = replace(SUD, without=frozenset({"entree-2"}))
 """The same with one worker host more, which says nothing of its workers."""
