@@ -41,13 +41,18 @@ class AcademySection(_Section):
 
 
 class HomeserverSection(_Section):
-    """Where Synapse is, and the tokens of the two application services."""
+    """Where Synapse is, the tokens of the two application services, and its processes beside the main one.
+
+    ``workers`` are the names that those processes have in Synapse's configuration: `preau doctor` misses one that is
+    silent.
+    """
 
     url: str
     as_token: SecretStr
     hs_token: SecretStr
     bot: str = "preau"
     room_version: Annotated[str, Field(pattern="^1[12]$")] = "12"
+    workers: list[str] = []
 
 
 class StoreSection(_Section):

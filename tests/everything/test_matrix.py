@@ -23,6 +23,13 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 Rooms = list[tuple[Actor, Actor, str]]
 
 
+async def test_the_guard_does_without_what_is_not_as_expected(world: World, changed: tuple[str, ...]) -> None:
+    status = await world.guarded.status()
+    missing = {part.rpartition(".")[2] for part in status["missing_inner_parts"]}
+    assert missing == {part.rpartition(".")[2] for part in changed}
+    assert status["open_doors"] == []
+
+
 @pytest.fixture(scope="session")
 async def begun(world: World, record: Record) -> Rooms:
     """The conversations that began when everybody tried to begin one with everybody."""

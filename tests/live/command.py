@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ school_year = 2025
 url = "{synapse.client_url}"
 as_token = "{synapse.as_token}"
 hs_token = "{synapse.hs_token}"
+workers = {workers}
 
 [federation]
 peers = {peers}
@@ -46,11 +48,12 @@ class Ended:
         return json.loads(self.output)
 
 
-def configured(homeserver: Homeserver, folder: Path, more: str = "") -> Path:
+def configured(homeserver: Homeserver, folder: Path, more: str = "", *, workers: Sequence[str] = ()) -> Path:
     """The configuration of a service of that homeserver whose database is in that folder."""
     config = folder / "preau.toml"
     peers = [*homeserver.spec.peers]
-    config.write_text(_CONFIGURATION.format(synapse=homeserver, folder=folder, peers=peers) + more, encoding="utf-8")
+    filled = _CONFIGURATION.format(synapse=homeserver, folder=folder, peers=peers, workers=[*workers])
+    config.write_text(filled + more, encoding="utf-8")
     return config
 
 

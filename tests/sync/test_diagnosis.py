@@ -16,6 +16,7 @@ from tests.builders import NOON
 FACTS = {"person": 3, "room": 2}
 SUD, EST = ServerName("sud.example"), ServerName("est.example")
 PEERS = {SUD: UserId("@preau:sud.example")}
+_YESTERDAY = GuardProcess("worker1", 1, 25 * 3600.0)
 MASTER, WORKER = GuardProcess("master", 7, 3.0), GuardProcess("worker1", 7, 9.0)
 GUARD = GuardStatus(Held("ours", 7), FACTS, (), (MASTER, WORKER), PEERS)
 TOLD = Told("ours", 7, 0, None, FACTS)
@@ -72,6 +73,17 @@ def _behind(version: int) -> GuardStatus:
         (replace(WELL, peers={**PEERS, EST: UserId("@preau:est.example")}), "peers", "differ on est.example."),
         (replace(WELL, peers={SUD: UserId("@bot:sud.example")}), "peers", "differ on sud.example."),
         (replace(WELL, guard=replace(GUARD, missing=("Store.persist",))), "inner part Store.persist", "does without"),
+        (replace(WELL, guard=replace(GUARD, doors=("messages",))), "door messages", "Nobody judges messages"),
+        (
+            replace(WELL, workers=frozenset({"worker1", "worker2"})),
+            "process worker2",
+            "worker2 has never said anything",
+        ),
+        (
+            replace(WELL, workers=frozenset({"worker1"}), guard=replace(GUARD, processes=(MASTER, _YESTERDAY))),
+            "process worker1",
+            "nothing for 90000 s",
+        ),
         (
             replace(WELL, guard=replace(GUARD, processes=(GuardProcess("worker1", 7, 31.0),))),
             "process worker1",

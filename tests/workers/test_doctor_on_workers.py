@@ -17,18 +17,23 @@ pytestmark = [pytest.mark.live, pytest.mark.postgresql]
 
 SILENT_MS = 30_000
 ALL = {"master", *WORKERS}
+NEVER_STARTED = "generic9"
 
 
 async def silent_to_doctor(processes: SeveralProcesses, folder: Path) -> set[str]:
-    """The processes that the command finds at fault; every process is in its answer."""
+    """Those that spoke once and that the command finds silent; every process of the settings is in its answer."""
     store = Store(f"sqlite:///{folder / 'preau.db'}")
     await store.migrate()
     await store.close()
-    _, found, _ = await doctor(configured(processes, folder))
+    config = configured(processes, folder, workers=(*WORKERS, NEVER_STARTED))
+    _, found, _ = await doctor(config)
     checks = [check for check in found["checks"] if check["check"].startswith("process ")]
-    assert {check["check"].removeprefix("process ") for check in checks} == ALL
-    assert all("has said nothing for" in check["said"] and check["advice"] for check in checks if not check["well"])
-    return {check["check"].removeprefix("process ") for check in checks if not check["well"]}
+    assert {check["check"].removeprefix("process ") for check in checks} == {*ALL, NEVER_STARTED}
+    silent = {check["check"].removeprefix("process "): check["said"] for check in checks if not check["well"]}
+    assert all(check["advice"] for check in checks if not check["well"])
+    assert "has never said anything" in silent.pop(NEVER_STARTED)
+    assert all("has said nothing for" in said for said in silent.values())
+    return {*silent}
 
 
 async def until_heard(several: Guarded, expected: set[str]) -> None:

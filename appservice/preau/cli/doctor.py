@@ -71,12 +71,20 @@ async def _look_around(context: Context, found: Settings) -> Seen:
         return Seen(trouble=trouble, told=told, now=now)
     admin = account is not None and account.admin
     try:
-        guard = await _settled(context)
+        guard = await _settled(context, found)
     except HomeserverError as trouble:
         return Seen(version, bot_is_admin=admin, guard_trouble=trouble, told=told, now=now)
     async with context.store.reading() as db:  # read after the guard: pushes that are made meanwhile are no lag of it
         told = await _told(db)
-    return Seen(version, bot_is_admin=admin, guard=guard, told=told, peers=context.academy.peers, now=now)
+    return Seen(
+        version,
+        bot_is_admin=admin,
+        guard=guard,
+        told=told,
+        peers=context.academy.peers,
+        workers=frozenset(found.homeserver.workers),
+        now=now,
+    )
 
 
 async def _told(db: Transaction) -> Told | None:
@@ -84,10 +92,13 @@ async def _told(db: Transaction) -> Told | None:
     return None if mine is None else Told(mine.name, mine.version, waiting, since, await outbox.counts(db))
 
 
-async def _settled(context: Context) -> GuardStatus | None:
+async def _settled(context: Context, found: Settings) -> GuardStatus | None:
     """How the guard stands, once its processes had the time to hear of the last push."""
     status = await context.homeserver.guard_status()
-    if status is None or not any(process.version < status.held.version for process in present(status)):
+    if status is None:
+        return None
+    there = present(status, frozenset(found.homeserver.workers))
+    if all(process.version >= status.held.version for process in there):
         return status
     await asyncio.sleep(_SETTLES)
     return await context.homeserver.guard_status()
@@ -115,6 +126,7 @@ def _as_json(seen: Seen, checks: tuple[Check, ...]) -> dict[str, Json]:
             "version": seen.guard.held.version,
             "facts": dict(seen.guard.facts),
             "missing_inner_parts": [*seen.guard.missing],
+            "open_doors": [*seen.guard.doors],
             "processes": [
                 {"name": each.name, "version": each.version, "seen_seconds_ago": round(each.seen_seconds_ago)}
                 for each in seen.guard.processes

@@ -21,6 +21,7 @@ from synapse.module_api.errors import Codes, SynapseError
 from preau.guard import tables
 from preau.guard.facts import Facts
 from preau.guard.inner import Inner
+from preau.guard.inner.people import open_doors
 from preau.guard.settings import Settings
 from preau.guard.tables import Push
 from preau.model.fact_codec import BrokenFact, decode
@@ -84,6 +85,7 @@ class StatusResource(DirectServeJsonResource):
             "version": held.version,
             "facts": counts,
             "missing_inner_parts": self._inner.missing,
+            "open_doors": open_doors(self._inner.missing),
             "peers": dict(self._settings.peers),
             "processes": [
                 {"name": name, "version": version, "seen_ms_ago": now - seen, "started_ms_ago": now - started}

@@ -42,8 +42,8 @@ class GuardProcess:
 class GuardStatus:
     """How the guard stands.
 
-    ``facts`` counts what it holds by kind; ``missing`` names the inner parts of Synapse that it does without; ``peers``
-    are the bots that it takes for those of other académies.
+    ``facts`` counts what it holds by kind; ``missing`` names the inner parts of Synapse that it does without, ``doors``
+    what nobody judges for want of them; ``peers`` are the bots that it takes for those of other académies.
     """
 
     held: Held
@@ -51,6 +51,7 @@ class GuardStatus:
     missing: tuple[str, ...]
     processes: tuple[GuardProcess, ...]
     peers: Mapping[str, str] = field(default_factory=dict)
+    doors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ def _status(answer: Answer) -> GuardStatus:
         missing=answers.texts(answer, "missing_inner_parts"),
         processes=tuple(_process(answer, each) for each in processes),
         peers=_peers(answer, raw),
+        doors=answers.texts(answer, "open_doors") if "open_doors" in raw else (),  # a guard of before has none
     )
 
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -36,7 +36,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What there was to see. ``synapse`` is its version, ``trouble`` why there is none; the same with the store."""
+    """What there was to see. ``synapse`` is its version, ``trouble`` why there is none; the same with the store.
+
+    ``peers`` and ``workers`` are what our settings say there should be.
+    """
 
     synapse: str = ""
     trouble: PreauError | None = None
@@ -46,6 +49,7 @@ class Seen:
     told: Told | None = None
     store_trouble: PreauError | None = None
     peers: Mapping[ServerName, UserId] = field(default_factory=dict)
+    workers: frozenset[str] = frozenset()
     now: datetime | None = None
 
 
@@ -59,9 +63,9 @@ class Check:
     advice: str = ""
 
 
-def present(status: GuardStatus) -> list[GuardProcess]:
-    """The processes that there are: one that has been silent for a day is not configured any more."""
-    return [process for process in status.processes if process.seen_seconds_ago < _TAKEN_AWAY]
+def present(status: GuardStatus, workers: Collection[str]) -> list[GuardProcess]:
+    """The processes that there are: our settings name it, or it was heard of within a day."""
+    return [each for each in status.processes if each.name in workers or each.seen_seconds_ago < _TAKEN_AWAY]
 
 
 def diagnose(seen: Seen) -> Iterator[Check]:
@@ -108,10 +112,29 @@ def _of_guard(seen: Seen) -> Iterator[Check]:
             f"inner part {part}",
             well=False,
             said=f"The guard does without Synapse's {part}: this version's is not as expected.",
-            advice="It decides all the same, slower or by the public API. Update Préau to a release for this Synapse.",
+            advice="It decides all the same, slower or by the public API, but for open doors. Update Préau to a "
+            "release for this Synapse.",
         )
-    for process in present(seen.guard):
+    yield from _of_doors(seen.guard)
+    for process in present(seen.guard, seen.workers):
         yield _of_process(process, seen.guard.held.version)
+    for name in sorted(seen.workers - {process.name for process in seen.guard.processes}):
+        yield Check(
+            f"process {name}",
+            well=False,
+            said=f"Synapse's process {name} has never said anything.",
+            advice="Is it running, with the guard? If it was taken away, `site.yml` takes it out of our settings, too.",
+        )
+
+
+def _of_doors(guard: GuardStatus) -> Iterator[Check]:
+    for door in guard.doors:
+        yield Check(
+            f"door {door}",
+            well=False,
+            said=f"Nobody judges {door}: the parts of Synapse that the guard needs for it are not as expected.",
+            advice="People get around the rules there. Go back to the release of Synapse that Préau brings, at once.",
+        )
 
 
 def _agreement(guard: GuardStatus, told: Told | None) -> Check:
