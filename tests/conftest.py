@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.postgresql_server import PostgresqlMissing, PostgresqlServer, running_postgresql
+from tests.redis_server import RedisMissing, RedisServer, running_redis
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +20,17 @@ def postgresql() -> Iterator[PostgresqlServer]:
             yield server
     except PostgresqlMissing as reason:
         pytest.skip(f"PostgreSQL: {reason}")
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """A throw-away Redis; tests that need it are skipped, with the reason, where it cannot run."""
+    with tempfile.TemporaryDirectory(prefix="preau-redis-") as folder:
+        try:
+            with running_redis(Path(folder)) as server:
+                yield server
+        except RedisMissing as reason:
+            pytest.skip(f"Redis: {reason}")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,13 @@ class Neighbours:
 
 
 @asynccontextmanager
-async def neighbours(folder: Path, authority: Authority, **more: Any) -> AsyncIterator[Neighbours]:
-    """Both, running; ``more`` is of ours' spec, of which theirs has the room version and Synapse's options."""
+async def neighbours(
+    folder: Path, authority: Authority, *, run: Callable[[HomeserverSpec], Homeserver] = Homeserver, **more: Any
+) -> AsyncIterator[Neighbours]:
+    """Both, running; ``more`` is of ours' spec, of which theirs has the room version and Synapse's options.
+
+    ``run`` makes our homeserver of it: of one process, or of several.
+    """
     their_client, their_federation, *ports = free_ports(4)
     ours = guarded_spec(folder / "ours", authority, server_name_at(their_federation), ports=(*ports,), **more)
     theirs = HomeserverSpec(
@@ -38,7 +43,7 @@ async def neighbours(folder: Path, authority: Authority, **more: Any) -> AsyncIt
         room_version=ours.room_version,
         operator=ours.operator,
     )
-    async with Homeserver(ours) as one, Homeserver(theirs) as other:
+    async with run(ours) as one, Homeserver(theirs) as other:
         yield Neighbours(Guarded(one), Guarded(other))
 
 

@@ -21,7 +21,7 @@ from tests.builders import NORTH
 from tests.guard.batching import Tables
 from tests.guard.guarded import Guarded, Reply
 from tests.guard.neighbours import Neighbours, neighbours, soon
-from tests.guard.places import database
+from tests.guard.places import database, several_processes
 from tests.live.homeservers import new_localpart, register
 
 pytestmark = pytest.mark.live
@@ -42,8 +42,18 @@ async def elsewhere(
 
 
 @pytest.fixture(scope="module")
+async def spread(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority
+) -> AsyncIterator[Neighbours]:
+    """The same border of a homeserver in several processes."""
+    folder = tmp_path_factory.mktemp("spread")
+    async with neighbours(folder, guard_authority, **several_processes(request)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def where(request: pytest.FixtureRequest) -> str:
-    """On SQLite with rooms of version 12, which all tests share, unless `ON_BOTH` says that it is on PostgreSQL too."""
+    """On SQLite with rooms of version 12, which all tests share, unless `EVERYWHERE` says that it is elsewhere too."""
     return str(getattr(request, "param", "border"))
 
 
@@ -54,11 +64,12 @@ def border(request: pytest.FixtureRequest, where: str) -> Neighbours:
     return found
 
 
-ON_BOTH = pytest.mark.parametrize(
+EVERYWHERE = pytest.mark.parametrize(
     "where",
     [
         pytest.param("border", id="12"),
         pytest.param("elsewhere", id="11-postgresql", marks=pytest.mark.postgresql),
+        pytest.param("spread", id="12-workers", marks=pytest.mark.postgresql),
     ],
     indirect=True,
 )
@@ -162,7 +173,7 @@ async def test_a_list_of_a_third_academie_does_not_open_their_rooms(border: Neig
     assert (await border.theirs.invite(room, ours)).status == 403
 
 
-@ON_BOTH
+@EVERYWHERE
 async def test_only_their_bot_invites_our_bot(border: Neighbours) -> None:
     bot, theirs = border.ours.homeserver.bot, await stranger(border)
     assert (await border.theirs.invite(await their_room(border, theirs), bot, theirs)).status == 403
@@ -172,7 +183,7 @@ async def test_only_their_bot_invites_our_bot(border: Neighbours) -> None:
 # Our people in their rooms
 
 
-@ON_BOTH
+@EVERYWHERE
 async def test_our_people_enter_their_rooms_and_write_there_only_while_the_list_says_so(border: Neighbours) -> None:
     ours, room = await border.ours.person(TEACHER, logged_in=False), await their_room(border)
     opened = SharedRoomFacts(room, border.theirs.homeserver.server_name, frozenset({TEACHER}))
@@ -206,7 +217,7 @@ async def test_our_people_do_nothing_in_their_rooms_but_write(border: Neighbours
     assert {what: (reply.status, reply.rule) for what, reply in deeds.items()} == dict.fromkeys(deeds, (403, BETWEEN))
 
 
-@ON_BOTH
+@EVERYWHERE
 async def test_a_room_that_somebody_else_made_is_not_theirs_whatever_is_listed(border: Neighbours) -> None:
     """Their guard is off: their bot may have been invited into a room of a person, and given power to invite."""
     theirs, ours = await stranger(border), await border.ours.person(TEACHER, logged_in=False)
@@ -253,7 +264,7 @@ async def test_even_our_bot_invites_only_whom_both_sides_speak_for(
     assert (reply.status, reply.rule) == (expected, "" if expected == 200 else BETWEEN)
 
 
-@ON_BOTH
+@EVERYWHERE
 async def test_whose_academie_took_its_word_back_does_not_join_on_an_old_invitation(border: Neighbours) -> None:
     room, guest = await border.ours.managed(RoomKind.INTER_ACADEMY, new_localpart()), await stranger(border)
     await admit(border, room, TEACHER)
@@ -265,9 +276,14 @@ async def test_whose_academie_took_its_word_back_does_not_join_on_an_old_invitat
     assert (await join(border.theirs, guest, room, border.ours)).status == 200
 
 
+@EVERYWHERE
+@pytest.mark.parametrize("join_rule", ["invite", "knock"])
 @pytest.mark.parametrize("membership", ["join", "knock"])
-async def test_nobody_comes_uninvited(border: Neighbours, membership: str) -> None:
-    room, _, _ = await visited(border)
+async def test_nobody_comes_uninvited(border: Neighbours, membership: str, join_rule: str) -> None:
+    """Nor where the room itself is open to knocking; nobody of theirs is there, so ours is asked to prepare it."""
+    room, bot = await border.ours.managed(RoomKind.INTER_ACADEMY, new_localpart()), border.ours.homeserver.bot
+    await admit(border, room, TEACHER)
+    assert (await border.ours.put_state(room, bot, "m.room.join_rules", {"join_rule": join_rule})).status == 200
     another = await stranger(border)
     await vouch(border, another, TEACHER)
     path = f"{CLIENT}/{membership}/{quote(room)}"
@@ -278,7 +294,7 @@ async def test_nobody_comes_uninvited(border: Neighbours, membership: str) -> No
 # What they send
 
 
-@ON_BOTH
+@EVERYWHERE
 async def test_a_visitor_for_whom_their_academie_answers_is_heard(border: Neighbours) -> None:
     room, _, guest = await visited(border)
     said = await border.theirs.say(room, guest, "Bonjour du sud")
@@ -286,7 +302,7 @@ async def test_a_visitor_for_whom_their_academie_answers_is_heard(border: Neighb
     assert sealed(border, said.body["event_id"]) == []
 
 
-@ON_BOTH
+@EVERYWHERE
 async def test_one_for_whom_it_does_not_is_sealed_and_emptied_until_it_does_again(border: Neighbours) -> None:
     room, host, guest = await visited(border)
     await vouch(border, guest)
@@ -304,7 +320,7 @@ async def test_one_for_whom_it_does_not_is_sealed_and_emptied_until_it_does_agai
     assert shown[heard]["body"] == "Bonjour"
 
 
-@ON_BOTH
+@EVERYWHERE
 async def test_what_is_encrypted_is_sealed_and_emptied_from_everybody(border: Neighbours) -> None:
     room, _, guest = await visited(border)
     path = f"{CLIENT}/rooms/{quote(room)}/send/m.room.encrypted/1"
@@ -313,7 +329,7 @@ async def test_what_is_encrypted_is_sealed_and_emptied_from_everybody(border: Ne
     assert sealed(border, sent.body["event_id"])[0][1]["content"]["ciphertext"] == "x"
 
 
-@ON_BOTH
+@EVERYWHERE
 async def test_when_the_word_cannot_be_read_the_message_is_sealed_and_emptied(border: Neighbours) -> None:
     room, _, guest = await visited(border)
     await vouch(border, guest)
@@ -325,7 +341,7 @@ async def test_when_the_word_cannot_be_read_the_message_is_sealed_and_emptied(bo
     assert [why for why, _ in sealed(border, sent)] == ["not_ready"]
 
 
-@ON_BOTH
+@EVERYWHERE
 async def test_state_is_never_refused_so_that_both_sides_agree_on_who_and_what_is_there(border: Neighbours) -> None:
     room, _, guest = await visited(border, power=100)
     await vouch(border, guest)
@@ -340,7 +356,7 @@ async def test_state_is_never_refused_so_that_both_sides_agree_on_who_and_what_i
     raise AssertionError("our homeserver still has them in the room")
 
 
-@ON_BOTH
+@EVERYWHERE
 async def test_what_a_visitor_takes_back_is_sealed_first(border: Neighbours) -> None:
     room, _, guest = await visited(border)
     said = (await border.theirs.say(room, guest, "Je n’ai rien dit")).body["event_id"]

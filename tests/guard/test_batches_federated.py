@@ -32,14 +32,18 @@ from tests.guard.batching import (
 )
 from tests.guard.guarded import Guarded
 from tests.guard.neighbours import Neighbours, neighbours, soon
+from tests.guard.places import ONE_OR_SEVERAL
 from tests.live.homeservers import new_localpart, register
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
 
-@pytest.fixture(scope="module")
-async def both(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Neighbours]:
-    async with neighbours(tmp_path_factory.mktemp("federated"), guard_authority) as running:
+@pytest.fixture(scope="module", params=ONE_OR_SEVERAL)
+async def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority
+) -> AsyncIterator[Neighbours]:
+    folder = tmp_path_factory.mktemp("federated")
+    async with neighbours(folder, guard_authority, **request.param(request)) as running:
         yield running
 
 

@@ -102,12 +102,19 @@ async def test_a_visitor_from_another_school_speaks_in_the_room_they_were_appoin
     assert (await guarded.say(room, visitor)).status == 200
 
 
-async def test_nobody_who_fits_enters_unasked_or_knocks(guarded: Guarded) -> None:
+@pytest.mark.parametrize("join_rule", ["invite", "knock"])
+async def test_nobody_who_fits_enters_unasked_or_knocks(guarded: Guarded, join_rule: str) -> None:
+    """Nor where the room itself is open to knocking."""
     teacher = await guarded.person(Function.TEACHER)
     room = await guarded.managed(RoomKind.STAFF)
+    opened = await guarded.put_state(room, guarded.homeserver.bot, "m.room.join_rules", {"join_rule": join_rule})
+    assert opened.status == 200, opened
     assert (await guarded.join(room, teacher)).status == 403
-    assert (await put_member(guarded, room, teacher, teacher, membership="knock")).status == 403
-    assert (await guarded.call("POST", f"/_matrix/client/v3/knock/{quote(room)}", teacher)).status == 403
+    knocks = [
+        await put_member(guarded, room, teacher, teacher, membership="knock"),
+        await guarded.call("POST", f"/_matrix/client/v3/knock/{quote(room)}", teacher),
+    ]
+    assert [(knock.status, knock.rule) for knock in knocks] == [(403, "membership")] * 2
     assert await membership(guarded, room, teacher) == ""
 
 

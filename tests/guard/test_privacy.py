@@ -17,6 +17,7 @@ from preau.model.rooms import RoomKind
 from tests.builders import SOUTH
 from tests.guard.guarded import Guarded, Reply
 from tests.guard.neighbours import Neighbours, neighbours
+from tests.guard.places import ONE_OR_SEVERAL
 from tests.live.homeservers import new_localpart, register
 
 live = pytest.mark.live
@@ -173,9 +174,12 @@ async def test_people_set_up_their_own_verification(guarded: Guarded) -> None:
     assert asked.body["master_keys"][teacher]["keys"] == master["keys"]
 
 
-@pytest.fixture(scope="module")
-async def both(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Neighbours]:
-    async with neighbours(tmp_path_factory.mktemp("privacy"), guard_authority) as running:
+@pytest.fixture(scope="module", params=ONE_OR_SEVERAL)
+async def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority
+) -> AsyncIterator[Neighbours]:
+    folder = tmp_path_factory.mktemp("privacy")
+    async with neighbours(folder, guard_authority, **request.param(request)) as running:
         yield running
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,19 +10,8 @@ from preau.demo.authority import Authority
 from preau.demo.homeserver import PostgresDatabase
 from tests.guard.guarded import Guarded, guarded_spec
 from tests.postgresql_server import PostgresqlServer
-from tests.redis_server import RedisMissing, RedisServer, running_redis
+from tests.redis_server import RedisServer
 from tests.workers.harness import SeveralProcesses
-
-
-@pytest.fixture(scope="session")
-def redis() -> Iterator[RedisServer]:
-    """A throw-away Redis; tests that need it are skipped, with the reason, where it cannot run."""
-    with tempfile.TemporaryDirectory(prefix="preau-redis-") as folder:
-        try:
-            with running_redis(Path(folder)) as server:
-                yield server
-        except RedisMissing as reason:
-            pytest.skip(f"Redis: {reason}")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """One homeserver in several processes, as a large académie runs it::
 
-                      ┌─ main ──────── clients, federation, replication
+                      ┌─ main ──────── clients, federation (unless a generic worker has its port), replication
     test ─ HTTP ──────┼─ generic1 ──── clients, federation
      (each process    ├─ generic2 ──── clients, federation
       by its own port)├─ persister1 ── replication (clients too, so that it can be asked); writes some rooms' events
@@ -39,9 +39,10 @@ _START_SECONDS: Final = 60
 class SeveralProcesses(Homeserver):
     """A homeserver whose events are written by two processes, each those of its rooms, and made by any."""
 
-    def __init__(self, spec: HomeserverSpec, redis: RedisServer) -> None:
+    def __init__(self, spec: HomeserverSpec, redis: RedisServer, *, federated_by: str = MAIN) -> None:
         super().__init__(spec)
         self.redis = redis
+        self._federated_by = federated_by
         names = (MAIN, *WORKERS)
         ports = iter(free_ports(2 * len(names)))
         self._replication = {name: next(ports) for name in names}
@@ -127,15 +128,11 @@ class SeveralProcesses(Homeserver):
         return self._config / f"worker-{name}.yaml"
 
     def _shared(self) -> dict[str, Any]:
+        (spare,) = free_ports(1)
         listeners = [
             {"type": "http", "port": self.spec.client_port, "bind_addresses": ["127.0.0.1"], "resources": _CLIENTS},
-            {
-                "type": "http",
-                "port": self.spec.federation_port,
-                "bind_addresses": ["127.0.0.1"],
-                "tls": True,
-                "resources": [{"names": ["federation"]}],
-            },
+            # Always there: Synapse reads its certificate only where the main process listens with one.
+            self._federates(spare if self._federated_by != MAIN else self.spec.federation_port),
             self._replicates(MAIN),
         ]
         return {
@@ -153,8 +150,23 @@ class SeveralProcesses(Homeserver):
         return {
             "worker_app": "synapse.app.generic_worker",
             "worker_name": name,
-            "worker_listeners": [asked, *([self._replicates(name)] if name in PERSISTERS else [])],
+            "worker_listeners": [
+                asked,
+                *([self._federates(self.spec.federation_port)] if name == self._federated_by else []),
+                *([self._replicates(name)] if name in PERSISTERS else []),
+            ],
             "worker_log_config": str(self._config / "log.yaml"),
+        }
+
+    @staticmethod
+    def _federates(port: int) -> dict[str, Any]:
+        """Where other homeservers come."""
+        return {
+            "type": "http",
+            "port": port,
+            "bind_addresses": ["127.0.0.1"],
+            "tls": True,
+            "resources": [{"names": ["federation"]}],
         }
 
     def _replicates(self, name: str) -> dict[str, Any]:
