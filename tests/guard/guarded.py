@@ -229,7 +229,7 @@ class Guarded:
         path = f"/_matrix/client/v3/rooms/{quote(room)}/state/{quote(event_type)}/{quote(state_key)}"
         return await self.call("PUT", path, user, content)
 
-    async def say(self, room: str, user: UserId | str, text: str = "Bonjour") -> Reply:
+    async def say(self, room: str, user: UserId | str, text: str = "Bonjour", *, at: str = "") -> Reply:
         """A message."""
         path = f"/_matrix/client/v3/rooms/{quote(room)}/send/m.room.message/{secrets.token_hex(8)}"
-        return await self.call("PUT", path, user, {"msgtype": "m.text", "body": text})
+        return await self.call("PUT", path, user, {"msgtype": "m.text", "body": text}, at=at)
