@@ -112,7 +112,12 @@ def _counted(groups: Groups) -> Iterator[str]:
 def variable_findings(hosts: Hosts, names: Sequence[str], groups: Groups, table: Sequence[Variables]) -> list[str]:
     """What of the académies' settings is missing, malformed, or still a placeholder; each once, with its hosts."""
     homes = {host: [group for group in _academies(groups) if host in groups[group]] for host in names}
-    checks = (lambda variables: _names(variables, homes), _networks, lambda variables: _secrets(variables, table))
+    checks = (
+        lambda variables: _names(variables, homes),
+        _networks,
+        lambda variables: _doors(variables, homes, groups.get("proxy", ())),
+        lambda variables: _secrets(variables, table),
+    )
     return _for_all(hosts, names, checks)
 
 
@@ -159,6 +164,15 @@ def _networks(variables: Variables) -> Iterator[Triple]:
             ipaddress.ip_network(network)
         except ValueError as error:
             yield (where, f"{error}", "Write an address or a network, such as 192.0.2.0/24")
+
+
+def _doors(variables: Variables, homes: Mapping[str, Sequence[str]], proxies: Iterable[str]) -> Iterator[Triple]:
+    """An authority asks any of the proxies for the file that another one laid down."""
+    home = homes[variables["inventory_hostname"]]
+    doors = [proxy for proxy in proxies if homes.get(proxy) == home]
+    if variables.get("web_tls_source") == "acme" and len(doors) > 1:
+        do = "Give them one certificate by web_tls_source: files, or keep one proxy"
+        yield ("web_tls_source is acme", f"{' and '.join(doors)} would each ask for a certificate in vain", do)
 
 
 def _secrets(variables: Variables, table: Iterable[Variables]) -> Iterator[Triple]:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -34,9 +35,12 @@ from preau.model.rooms import RoomKey, RoomKind
 from preau.model.wanted import Seat, WantedRoom
 from preau.policy.powers import room_state
 from tests.bench.counted import Counted
+from tests.bench.judged import PATH as JUDGED
+from tests.bench.judged import Judged
 from tests.bench.measure import fine_cpu_of, insist, resident
 from tests.postgresql_server import PostgresqlServer
 
+_ROOT: Final = Path(__file__).parents[2]
 GUARD: Final = "/_synapse/client/preau/v1"
 PEOPLE: Final = 1_000_000
 ROOMS: Final = 40_000
@@ -67,7 +71,10 @@ class _Twin(HomeserverSpec):
 
 
 def guarded_spec(folder: Path, database: PostgresDatabase) -> HomeserverSpec:
-    """Synapse as the role deploys it, with the guard, and without limits of its own on what is measured."""
+    """Synapse as the role deploys it, with the guard, and without limits of its own on what is measured.
+
+    It also tells how long the guard takes (`tests.bench.judged`).
+    """
     client, federation = free_ports(2)
     folder.mkdir(parents=True)
     return HomeserverSpec(
@@ -77,6 +84,7 @@ def guarded_spec(folder: Path, database: PostgresDatabase) -> HomeserverSpec:
         Authority(folder / "authority"),
         database=database,
         operator=dict(_NO_LIMITS),
+        modules=({"module": f"{Judged.__module__}.{Judged.__qualname__}", "config": {}},),
     )
 
 
@@ -162,6 +170,11 @@ class Asked:
         """Seconds of CPU that it has used."""
         return fine_cpu_of(self.pid)
 
+    async def judged(self) -> tuple[int, int]:
+        """Nanoseconds that the guard has taken over messages, and how many there were; none without it."""
+        status, told = await self.ask("GET", JUDGED)
+        return (told["nanoseconds"], told["messages"]) if status == 200 else (0, 0)
+
     def megabytes(self) -> float:
         """The memory that it holds now."""
         return resident(self.pid)
@@ -238,6 +251,7 @@ class Asked:
 @asynccontextmanager
 async def running(spec: HomeserverSpec) -> AsyncIterator[Asked]:
     """That homeserver, for as long as it is measured."""
+    os.environ["PYTHONPATH"] = str(_ROOT)  # for Synapse to find what measures it
     async with Homeserver(spec) as homeserver, Asked(homeserver) as asked:
         yield asked
 
@@ -245,5 +259,6 @@ async def running(spec: HomeserverSpec) -> AsyncIterator[Asked]:
 @asynccontextmanager
 async def counting(spec: HomeserverSpec) -> AsyncIterator[tuple[Asked, Counted]]:
     """The same under callgrind."""
+    os.environ["PYTHONPATH"] = str(_ROOT)
     async with Counted(spec) as homeserver, Asked(homeserver) as asked:
         yield asked, homeserver

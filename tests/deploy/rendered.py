@@ -44,14 +44,15 @@ class World:
 def secrets_of(inventory: Path) -> dict[str, str]:
     """Every value of the vaults that must not show, by académie and name; of keys the lines between first and last."""
     return {
-        f"{file.parent.name}: {name}": _telling(str(value))
+        f"{file.parent.name}: {name}": telling(str(value))
         for file in inventory.glob("group_vars/academie_*/vault.yml")
         for name, value in yaml.safe_load(file.read_text()).items()
         if not name.endswith(PUBLIC_ENDINGS)
     }
 
 
-def _telling(value: str) -> str:
+def telling(value: str) -> str:
+    """The part of a secret by which a text that holds it is known."""
     lines = value.strip().splitlines()
     return lines[1] if len(lines) > 1 else lines[0].split()[-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
 from deploy.filter_plugins.federation import pairs
-from deploy.filter_plugins.inventory import option_findings, role_options, wiring_names
+from deploy.filter_plugins.inventory import option_findings, role_options, variable_findings, wiring_names
 
-from tests.deploy.playbooks import DEPLOY, Inventory, ansible_playbook
+from tests.deploy.playbooks import DEPLOY, ROOT, Inventory, ansible_playbook
+from tests.deploy.rendered import INVENTORIES
 
 ROLES = DEPLOY.parent / "roles"
 TABLES = {"secrets", "removed"}
@@ -142,12 +146,26 @@ def test_decommission_undoes_site_play_by_play_from_its_end() -> None:
     assert removed == made[::-1]
 
 
-def test_upgrade_brings_every_role_of_site() -> None:
-    text = (DEPLOY / "upgrade.yml").read_text()
-    named = set(re.findall(r"step_role: ([a-z_]+)", text)) | {
-        name for loop in re.findall(r"loop: (.*?)loop_control", text, re.DOTALL) for name in re.findall("[a-z_]+", loop)
-    }
-    assert {role for play in plays("site.yml") for role in play.get("roles", [])} <= named
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_upgrade_brings_every_role_of_site_to_every_host_that_has_it(name: str) -> None:
+    hosts = InventoryManager(loader=DataLoader(), sources=[str(ROOT / "inventories" / name)])
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    reached: defaultdict[str, set[str]] = defaultdict(set)
+    for play in plays("site.yml"):
+        for role in play.get("roles", []):
+            wanted[role] |= {str(host) for host in hosts.get_hosts(play["hosts"])}
+    for play in plays("upgrade.yml"):
+        for step in (task for task in play.get("tasks", []) if "step.yml" in str(task)):
+            roles = re.findall("[a-z_]+", str(step.get("loop", "")) + str(step.get("vars", {}).get("step_role", "")))
+            for role in roles:
+                reached[role] |= {str(host) for host in hosts.get_hosts(play["hosts"])}
+    assert {role: missed for role, those in wanted.items() if (missed := those - reached[role])} == {}
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_a_pattern_of_hosts_is_written_one_way(name: str) -> None:
+    """Ansible cuts at commas if there is one, and then takes what stands around a colon for the name of a group."""
+    assert [play["hosts"] for play in plays(name) if "hosts" in play and "," in str(play["hosts"])] == []
 
 
 def test_the_last_backup_comes_after_the_last_writer_and_before_the_first_removal() -> None:
@@ -181,3 +199,43 @@ def test_what_a_run_has_noted_is_no_wrong_setting_when_preflight_comes_again() -
     wiring = wiring_names(str(DEPLOY / "group_vars/all"))
     assert option_findings({"h": dict.fromkeys(noted, 1)}, ["h"], role_options(str(ROLES)), wiring, []) == []
     assert option_findings({"h": {"synapse_noted": 1}}, ["h"], role_options(str(ROLES)), wiring, []) != []
+
+
+# --- preflight, over an inventory ---------------------------------------------------------------------------------
+
+HOSTS = ("a", "b", "c")
+WELL: dict[str, Any] = {
+    "preau_academy": "nord",
+    "preau_server_name": "nord.example",
+    "preau_peers": ["sud.example"],
+    "preau_admin_networks": ["192.0.2.0/24"],
+    "web_tls_source": "files",
+    "vault_word": "one that was drawn",
+}
+SECRETS = [{"name": "vault_word", "kind": "word"}, {"name": "vault_key", "kind": "given"}]
+
+
+@pytest.mark.parametrize(
+    ("changed", "says", "advises"),
+    [
+        ({}, "", ""),
+        ({"preau_academy": "Nord !"}, "preau_academy is 'Nord !'", "small letters"),
+        ({"preau_academy": "sud"}, "the host is not in academie_sud", "Name the group academie_sud"),
+        ({"preau_server_name": "nord.example:8448"}, "preau_server_name is 'nord.example:8448'", "no port"),
+        ({"preau_peers": "sud.example"}, "is not a list", "[sud.example, est.example]"),
+        ({"preau_peers": ["nord.example"]}, "names the académie itself", "Name every other"),
+        ({"preau_admin_networks": []}, "let nobody in by ssh", "the controller must be in one"),
+        ({"preau_admin_networks": ["192.0.2.0/33"]}, "192.0.2.0/33", "Write an address"),
+        ({"web_tls_source": "acme"}, "a and b would each ask for a certificate in vain", "web_tls_source: files"),
+        ({"vault_word": None}, "missing: vault_word", "bootstrap_secrets.yml"),
+        ({"vault_word": "CHANGE-ME"}, "placeholder: vault_word", "Remove these lines"),
+        ({"vault_key": " "}, "empty, or still the example's placeholder: vault_key", "the other side gave you"),
+    ],
+)
+def test_what_is_wrong_with_an_inventory_is_said_once_with_its_hosts(
+    changed: dict[str, Any], says: str, advises: str
+) -> None:
+    hosts = {host: {**WELL, "inventory_hostname": host, **changed} for host in HOSTS}
+    groups = {"academie_nord": [*HOSTS], "proxy": ["a", "b"]}
+    found = variable_findings(hosts, HOSTS, groups, SECRETS)
+    assert [line.startswith("a, b, c: ") and says in line and advises in line for line in found] == [True] * bool(says)

@@ -100,6 +100,7 @@ class Academy:
         self.inventory = network.folder / "inventories" / plan.name
         self.logs = network.folder / "logs"
         self.logs.mkdir(exist_ok=True)
+        self.past_secrets: dict[str, str] = {}  # those that others have taken the place of, by name
         self._once: dict[str, Played] = {}
 
     @property
@@ -143,7 +144,7 @@ class Academy:
             AssertionError: the playbook failed.
         """
         self.checked_bare()
-        return self._first("up", "site", plainly=self.plan.plainly).expect_success()
+        return self._first("up", "site", "--diff", plainly=self.plan.plainly).expect_success()
 
     def again(self) -> Played:
         """The same once more, where nothing is left to do."""

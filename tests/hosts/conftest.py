@@ -15,7 +15,7 @@ from tests.hosts.academies import Academy, Plan, raise_academy, side_by_side
 from tests.hosts.networks import Network
 from tests.hosts.people import outside
 from tests.hosts.schools import Schools
-from tests.hosts.settings import ALONE, MAILING, NORD, OUEST, SUD, settings
+from tests.hosts.settings import ALONE, NORD, OUEST, SUD, mailing, settings
 
 WANTED: Final = "PREAU_TEST_HOSTS" in os.environ
 if not WANTED:
@@ -27,6 +27,7 @@ _ORDER: Final = (
     "test_installation",
     "test_conversation",
     "test_attack_surface",
+    "test_between_hosts",
     "test_watching",
     "test_mail",
     "test_growth",
@@ -34,8 +35,8 @@ _ORDER: Final = (
     "test_faults",
     "test_restore",
     "test_upgrade",
-    "test_decommission",
     "test_secrets",
+    "test_decommission",
 )
 
 
@@ -79,13 +80,13 @@ def _bare(plan: Plan, network: Network, authority: Authority, **besides: Any) ->
 @pytest.fixture(scope="session")
 def nord(network: Network, authority: Authority) -> Academy:
     """One machine, Debian 12, and one for its backups; `up()` deploys."""
-    return _bare(NORD, network, authority, **MAILING)
+    return _bare(NORD, network, authority, **mailing(NORD))
 
 
 @pytest.fixture(scope="session")
 def sud(network: Network, authority: Authority) -> Academy:
     """Database, homeserver, worker, proxy, service, what watches and what saves apart, Debian 13; `up()` deploys."""
-    return _bare(SUD, network, authority)
+    return _bare(SUD, network, authority, **mailing(SUD))
 
 
 @pytest.fixture(scope="session")

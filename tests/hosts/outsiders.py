@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +44,24 @@ print(json.dumps([ask(*one) for one in json.load(sys.stdin)]))
 """
 
 
+_SPEAK: Final = """
+import asyncio, base64, json, sys
+async def speak(address, port, words):
+    try:
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection(address, port)
+            writer.write(base64.b64decode(words))
+            answer = await reader.read(4096)
+            writer.close()
+    except OSError:
+        return ""
+    return base64.b64encode(answer).decode()
+async def main(doors):
+    return await asyncio.gather(*(speak(*door) for door in doors))
+print(json.dumps(asyncio.run(main(json.load(sys.stdin)))))
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back for one raw request."""
@@ -61,6 +80,13 @@ def open_doors(neighbour: Machine, doors: Iterable[tuple[str, int]]) -> set[tupl
     """Of these addresses and ports, those that let the neighbour in."""
     said = neighbour.run("python3", "-c", _KNOCK, stdin=json.dumps(sorted(doors)), seconds=120)
     return {(address, port) for address, port in json.loads(said)}
+
+
+def first_words(host: Machine, doors: Mapping[tuple[str, int], bytes]) -> dict[tuple[str, int], bytes]:
+    """What each of these addresses and ports answers to that, asked from a host; nothing where it breaks off."""
+    given = [(*door, base64.b64encode(words).decode()) for door, words in doors.items()]
+    said = json.loads(host.run("python3", "-c", _SPEAK, stdin=json.dumps(given), seconds=120))
+    return {door: base64.b64decode(answer) for door, answer in zip(doors, said, strict=True)}
 
 
 def ask(neighbour: Machine, address: str, name: str, paths: Sequence[str], *headers: str) -> list[Answer]:

@@ -109,6 +109,15 @@ class Someone:
     async def joined(self) -> set[str]:
         return set((await self.call("GET", "/v3/joined_rooms"))["joined_rooms"])
 
+    async def invited(self) -> set[str]:
+        """The rooms that they are asked into."""
+        found = await self.call("GET", "/v3/sync?timeout=0")
+        return set(found.get("rooms", {}).get("invite", {}))
+
+    async def join(self, room: str, via: str) -> None:
+        """Enters a room, through another homeserver if need be."""
+        await self.call("POST", f"/v3/join/{quote(room)}?via={quote(via)}", {})
+
     async def say(self, room: str, text: str, *, transaction: str = "", seconds: float = _SECONDS) -> str:
         """Writes into a room; returns the event's id. The same transaction again is the same message."""
         name = transaction or f"t{time.time_ns()}.{next(self._transactions)}"

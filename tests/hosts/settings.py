@@ -45,16 +45,26 @@ _NOT_TALKED_TO: Final = [
 
 MAIL_HOST: Final = "poste.example"
 MAIL_PORT: Final = 2525
-MAIL_SENDER: Final = "preau@nord.example"
-MAIL_OPERATORS: Final = ("exploitation@nord.example",)
-MAILING: Final = {
-    "mail_enabled": True,
-    "mail_relay_host": MAIL_HOST,
-    "mail_relay_port": MAIL_PORT,
-    "mail_sender": MAIL_SENDER,
-    "mail_operators": list(MAIL_OPERATORS),
-}
-"""What `NORD` has besides: a mail server to hand over to."""
+MAIL_OPERATORS: Final = ("exploitation@rectorat.example",)
+
+
+def mail_sender(plan: Plan) -> str:
+    """By which address an académie's hosts write."""
+    return f"preau@{plan.server}"
+
+
+def mailing(plan: Plan) -> dict[str, Any]:
+    """What `NORD` and `SUD` have besides: a mail server to hand over to, and whom alerts are sent to."""
+    return {
+        "mail_enabled": True,
+        "mail_relay_host": MAIL_HOST,
+        "mail_relay_port": MAIL_PORT,
+        "mail_sender": mail_sender(plan),
+        "mail_operators": list(MAIL_OPERATORS),
+        "monitoring_mail_to": list(MAIL_OPERATORS),
+        "monitoring_mail_from": mail_sender(plan),
+    }
+
 
 ALONE: Final = {"preau_peers": [], "backup_repository": "folder"}
 """What `OUEST` has besides: nobody to talk to, and its backups in a folder of its own."""

@@ -1,6 +1,8 @@
-"""A roster is imported, people get accounts and talk, all through the public doors."""
+"""A roster is imported, people get accounts and talk, across académies too, all through the public doors."""
 
 from __future__ import annotations
+
+import asyncio
 
 import aiohttp
 import pytest
@@ -55,3 +57,23 @@ async def test_an_academy_reads_the_keys_of_the_other_over_the_federation(
         async with internet.get(f"https://matrix.{ours.server}/_matrix/key/v2/query/{theirs.server}") as answer:
             keys = (await answer.json(content_type=None))["server_keys"]
         assert [key["server_name"] for key in keys] == [theirs.server]
+
+
+async def test_a_visitor_from_the_other_academy_talks_where_both_services_let_them_in(
+    academies: tuple[Academy, Academy], schools: dict[str, School], internet: aiohttp.ClientSession
+) -> None:
+    nord, sud = academies
+    host = await schools["nord"].client(internet, nord.server, Part.HEAD_TEACHER)
+    guest = await schools["sud"].client(internet, sud.server, Part.HEAD_TEACHER)
+    known = await guest.invited()
+    for someone in (host, guest):
+        words = ("--school", str(schools["nord"].demo.uai), "--as", "visitor", "--scope", "Jumelage")
+        nord.preau("appoint", *words, someone.user)
+    async with asyncio.timeout(60):  # sud's service vouches once it has read what nord's asks
+        while not (asked := await guest.invited() - known):  # noqa: ASYNC110 -- it happens on other hosts
+            await asyncio.sleep(0.5)
+    (room,) = asked
+    await guest.join(room, via=nord.server)
+    for speaker, listener, text in ((host, guest, "Bonjour du nord"), (guest, host, "Bonjour du sud")):
+        await speaker.say(room, text)
+        await listener.hears(room, text)

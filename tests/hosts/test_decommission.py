@@ -8,6 +8,7 @@ from tests.hosts.academies import Academy
 from tests.hosts.outsiders import listening
 from tests.hosts.results import record
 from tests.hosts.schools import School
+from tests.hosts.test_secrets import shown
 
 _LISTED: Final = ("systemctl", "list-units", "--plain", "--no-legend", "--state=running,activating,waiting,failed")
 _OURS: Final = ("preau*", "nginx*", "postgresql*", "redis*", "clamav*", "prometheus*", "pgbackrest*", "restic*")
@@ -23,6 +24,7 @@ def test_what_is_taken_down_is_gone_and_what_people_wrote_remains(ouest: Academy
     host = ouest.host("homeserver")
     played = ouest.play("decommission", "-e", f"decommission={ouest.server}").expect_success()
     record("decommission", academy="ouest", seconds=round(played.seconds))
+    assert shown(ouest, played.output) == []
     assert host.run(*_LISTED, *_OURS) == ""
     assert host.run("systemctl", "--failed", "--plain", "--no-legend").strip() == ""
     assert listening(host) <= {22}
@@ -38,6 +40,7 @@ def test_of_an_academy_on_many_hosts_nothing_runs_on_any_and_the_backups_remain(
     assert schools["sud"].people
     played = sud.play("decommission", "-e", f"decommission={sud.server}").expect_success()
     record("decommission", academy="sud", hosts=len(sud.machines), seconds=round(played.seconds))
+    assert shown(sud, played.output) == []
     assert {name: left for name, host in sud.machines.items() if (left := host.run(*_LISTED, *_OURS))} == {}
     assert {name: open_ for name, host in sud.machines.items() if (open_ := listening(host) - {22})} == {}
     assert any((sud.host("database").root / "var/lib/postgresql").rglob("PG_VERSION"))

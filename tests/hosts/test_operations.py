@@ -51,6 +51,7 @@ async def test_rotated_secrets_are_taken_by_all_and_people_go_on_talking(
     parts = (Part.HEAD_TEACHER, Part.PARENT_OF_TWO)
     teacher, parent = [await schools[where].client(internet, academy.server, part) for part in parts]
     old = {name: _secret(academy, name) for name in names}
+    academy.past_secrets.update({f"{name}, before": value for name, value in old.items()})
     (key,), over = await _signing_keys(internet, academy)
 
     rotate = ("-e", f"rotate={','.join(names)}", "-e", "rotate_secrets_in_clear=true")

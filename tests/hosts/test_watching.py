@@ -27,9 +27,6 @@ LATER: Final = {
     "preau_journal_timestamp_seconds": "the journal is verified at night",
     "preau_apply_last_ok": "nobody lets plans be applied by the clock",
     "preau_antivirus_signatures_timestamp_seconds": "the tests fetch no signatures",
-    "preau_mail_oldest_age_seconds": "this académie sends no mail",
-    "synapse_federation_client_sent_transactions_total": "nobody has sent anything across yet",
-    "synapse_federation_server_received_pdus_total": "nobody has sent anything across yet",
     "preau_backup_last_success_timestamp_seconds": "the first backups are made within the hour, and at night",
 }
 _PROGRAM: Final = """
