@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests.postgresql_server import PostgresqlMissing, PostgresqlServer, running_postgresql
 from tests.redis_server import RedisMissing, RedisServer, running_redis
+
+EVERYTHING: Final = "PREAU_EVERYTHING" in os.environ
+"""Whether a test that is left out counts as failed: continuous integration is not to be green for want of a program."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Nobody shall think that everything was tried. Of several processes, the one that reports reads only this file."""
+    if "PREAU_TEST_HOSTS" not in os.environ:
+        terminalreporter.write_line("left out: tests/hosts, deployments to real hosts (make test-hosts)")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that was skipped has failed, where everything is wanted."""
+    report = yield
+    if EVERYTHING and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"left out, where nothing may be: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")

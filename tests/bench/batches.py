@@ -1,7 +1,8 @@
 """Accounts, memberships and rooms in batches, beside a loop of client-API requests on the same homeserver in one run::
 
     accounts     a batch of thousands            ‖  register, then name, one by one
-    joins        into rooms of 30, 500, 2,000    ‖  POST join, eight at a time, into a room as large that is open to all
+    joins        into rooms of 30, 500, 2,000    ‖  POST join, eight at a time, into rooms that are open to all: empty,
+                                                    half full and nearly full, since each join costs more than the last
     whole rooms  with 29, 499, 1,999 members     ‖  createRoom, then the same joins
     the others   write in another room, and in the same one, while a batch runs
 
@@ -31,6 +32,9 @@ T = TypeVar("T")
 _ACCOUNTS: Final = 2_600
 _PLAIN_ACCOUNTS: Final = 60
 _PLAIN_JOINS: Final = 64
+_FULL: Final = (0.0, 0.5, 1.0)
+"""How full a room is when plain joins into it begin; their mean is taken by Simpson's rule, of seconds per join."""
+
 _AT_ONCE: Final = 8
 _SETTLED: Final = 2.0
 _FILLED: Final = {30: 12, 500: 2, 2_000: 1}
@@ -101,10 +105,22 @@ async def _plain_account(asked: Asked, localpart: str) -> None:
 
 
 async def _plain_joins(asked: Asked, size: int) -> _Lap:
-    """Joins into a room that has nearly that many members and lets everybody in."""
-    people = _people(asked, size)
-    late = people[-min(_PLAIN_JOINS, size - 2) :]
-    room = await asked.room([user for user in people if user not in late], secrets.token_hex(4), join_rule="public")
+    """What a join costs in the mean, from the first to the last of a room of that size."""
+    joins = min(_PLAIN_JOINS, size - 1)
+    empty, half, full = [await _plain_joins_from(asked, int(part * (size - 1 - joins)), joins) for part in _FULL]
+    wall, cpu = ((one + 4 * two + three) / 6 for one, two, three in zip(*map(_spans, (empty, half, full)), strict=True))
+    return _Lap(joins, wall, cpu)
+
+
+def _spans(lap: _Lap) -> tuple[float, float]:
+    return lap.wall, lap.cpu
+
+
+async def _plain_joins_from(asked: Asked, members: int, joins: int) -> _Lap:
+    """So many joins into a room that lets everybody in and has that many members, besides the bot."""
+    people = [asked.user(number) for number in range(1, members + joins + 1)]
+    early, late = people[:members], people[members:]
+    room = await asked.room(early, secrets.token_hex(4), join_rule="public")
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def join(user: UserId) -> None:
@@ -113,7 +129,7 @@ async def _plain_joins(asked: Asked, size: int) -> _Lap:
 
     async with _lap(asked, len(late)) as laps:
         await asyncio.gather(*map(join, late))
-    await _insist_on(asked, room, size)
+    await _insist_on(asked, room, members + joins + 1)
     return laps[0]
 
 
@@ -135,7 +151,7 @@ async def _rooms(asked: Asked, size: int, plain: _Lap) -> Row:
     for room in made:
         await _insist_on(asked, room, size)
     other = await _plain_room(asked, size, plain)
-    how = f"{_FILLED[size]} with all their state and members; plain: createRoom, and the joins of that size above"
+    how = f"{_FILLED[size]} with all their state and members; plain: createRoom, and as many joins at the rate above"
     return _row(f"whole rooms of {size:,}", _BUDGET_ROOMS, laps[0], other, how)
 
 

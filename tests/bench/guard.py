@@ -2,7 +2,7 @@
 
 with the guard ─┐  the same rooms, people and senders; the million facts are known to the first
 without it ─────┴─► in turns, some messages each ─► CPU of each process over all its turns
-                                                    and, once more, the instructions that it executes
+                                                    and of the guard's own code, by the clock of its thread
 """
 
 from __future__ import annotations
@@ -12,25 +12,22 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
 
-from preau.demo.homeserver import HomeserverSpec
 from preau.model.fact_codec import decode
 from preau.model.facts import FactKind
 from preau.model.ids import UserId
-from tests.bench.counted import Counted, can_count
 from tests.bench.guarded import (
     GUARD,
     PEOPLE,
     ROOMS,
     Asked,
     copied,
-    counting,
     database_of,
     guarded_spec,
     load_facts,
@@ -43,11 +40,8 @@ _SIZES: Final = (30, 2_000)
 _TURNS: Final = {30: (14, 25), 2_000: (11, 10)}
 """Pairs of turns, and the messages of each."""
 
-_COUNTED: Final = {30: (9, 10), 2_000: (7, 4)}
-"""The same where instructions are counted."""
-
-_REST: Final = 20.0
-"""Seconds for which nothing is asked, to count what happens all the same."""
+_REST: Final = 30.0
+"""Seconds for which nothing is asked, to see what happens all the same."""
 
 _SENDERS: Final = 5
 _WARM_UP: Final = 40
@@ -92,75 +86,8 @@ async def _measure(folder: Path, server: PostgresqlServer) -> list[Row]:
         with_it, without = [_Side(await stack.enter_async_context(running(each))) for each in (spec, plain)]
         await _insist_on_the_difference(with_it.asked, without.asked)
         rows = [row for size in _SIZES for row in await _sends(size, rooms[size], tokens, with_it, without)]
-        rows += [_memory(with_it.asked, without.asked), await _effect(with_it.asked)]
-    return [*rows, *await _counted(spec, plain, rooms, tokens)]
-
-
-async def _counted(
-    spec: HomeserverSpec, plain: HomeserverSpec, rooms: Mapping[int, str], tokens: Sequence[str]
-) -> list[Row]:
-    """The instructions of a message, counted on both homeservers in turns."""
-    if not can_count():
-        return [Row("a message: the guard's part, instructions", "≤ 3 %", "not measured", "valgrind is not installed")]
-    async with counting(spec) as (mine, mine_counted), counting(plain) as (other, other_counted):
-        sides = (_CountedSide(mine, mine_counted), _CountedSide(other, other_counted))
-        rows = []
-        for size in _SIZES:
-            numbers, (pairs, messages) = itertools.count(10_000), _COUNTED[size]
-            for side in sides:
-                await side.warm_up(rooms[size], tokens, numbers)
-            for _, side in itertools.product(range(pairs), sides):
-                await side.turn(rooms[size], tokens, numbers, messages)
-            rows.append(_instructions(size, messages, *sides))
-        return rows
-
-
-class _CountedSide:
-    """One of the two under callgrind: ``turns`` are the instructions of each, ``at_rest`` those of a second of none.
-
-    It is fifty times slower there, and what a process does each second, asked or not, would be counted fifty times
-    too often with what is asked of it. So that is counted apart and taken off.
-    """
-
-    def __init__(self, asked: Asked, counted: Counted) -> None:
-        self._asked = asked
-        self._counted = counted
-        self.turns: list[float] = []
-        self.at_rest = 0.0
-
-    async def warm_up(self, room: str, tokens: Sequence[str], numbers: Iterable[int]) -> None:
-        """Every sender has written, and what follows is counted."""
-        await _say_all(self._asked, room, tokens, numbers, 2 * _SENDERS)
-        await self._counted.begin()
-        count, seconds = await self._during(asyncio.sleep(_REST))
-        self.turns, self.at_rest = [], count / seconds
-
-    async def turn(self, room: str, tokens: Sequence[str], numbers: Iterable[int], messages: int) -> None:
-        """Some messages."""
-        count, seconds = await self._during(_say_all(self._asked, room, tokens, numbers, messages))
-        self.turns.append(count - seconds * self.at_rest)
-
-    async def _during(self, work: Awaitable[None]) -> tuple[int, float]:
-        """The instructions, and the seconds that it took to do the work and to count."""
-        await self._counted.count()
-        began = time.monotonic()
-        await work
-        return await self._counted.count(), time.monotonic() - began
-
-
-def _instructions(size: int, messages: int, mine: _CountedSide, other: _CountedSide) -> Row:
-    more = sorted(100 * (one / another - 1) for one, another in zip(mine.turns, other.turns, strict=True))
-    certain = 100 * (1 - 2 * 0.5 ** len(more))
-    return Row(
-        f"a message in a room of {size:,}: the guard's part, instructions",
-        "≤ 3 %",
-        f"{median(more):+.1f} % (every pair between {more[0]:+.1f} and {more[-1]:+.1f} %); "
-        f"{median(mine.turns) / messages / 1e6:.1f} million with, {median(other.turns) / messages / 1e6:.1f} without; "
-        f"a second at rest: {mine.at_rest / 1e6:.1f} million with, {other.at_rest / 1e6:.1f} without, left out above",
-        f"instructions of Synapse's process, counted by callgrind: medians of {len(more)} pairs of turns of {messages} "
-        f"messages by {_SENDERS} members; the true median lies between the outermost pairs with {certain:.0f} % "
-        f"certainty; {_KNOWN}; PostgreSQL",
-    )
+        rows += [await _rest(with_it.asked, without.asked), _memory(with_it.asked, without.asked)]
+        return [*rows, await _effect(with_it.asked)]
 
 
 async def _insist_on_the_difference(with_it: Asked, without: Asked) -> None:
@@ -224,6 +151,20 @@ async def _turn(side: _Side, room: str, tokens: Sequence[str], numbers: Iterable
 
 def _ms(side: _Side, messages: int) -> str:
     return f"{1000 * median(side.turns) / messages:.1f} ms"
+
+
+async def _rest(with_it: Asked, without: Asked) -> Row:
+    """What the processes do while nobody asks anything: the guard looks once a second whether something changed."""
+    before = with_it.cpu(), without.cpu()
+    await asyncio.sleep(_REST)
+    mine, other = with_it.cpu() - before[0], without.cpu() - before[1]
+    return Row(
+        "a process at rest: the guard's part",
+        "",
+        f"{1000 * (mine - other) / _REST:+.1f} ms a second; {1000 * mine / _REST:.1f} ms with, "
+        f"{1000 * other / _REST:.1f} ms without",
+        f"CPU of Synapse's process over {_REST:.0f} s, both at once; {_KNOWN}; PostgreSQL",
+    )
 
 
 def _memory(with_it: Asked, without: Asked) -> Row:

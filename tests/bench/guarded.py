@@ -34,7 +34,6 @@ from preau.model.people import Function
 from preau.model.rooms import RoomKey, RoomKind
 from preau.model.wanted import Seat, WantedRoom
 from preau.policy.powers import room_state
-from tests.bench.counted import Counted
 from tests.bench.judged import PATH as JUDGED
 from tests.bench.judged import Judged
 from tests.bench.measure import fine_cpu_of, insist, resident
@@ -254,11 +253,3 @@ async def running(spec: HomeserverSpec) -> AsyncIterator[Asked]:
     os.environ["PYTHONPATH"] = str(_ROOT)  # for Synapse to find what measures it
     async with Homeserver(spec) as homeserver, Asked(homeserver) as asked:
         yield asked
-
-
-@asynccontextmanager
-async def counting(spec: HomeserverSpec) -> AsyncIterator[tuple[Asked, Counted]]:
-    """The same under callgrind."""
-    os.environ["PYTHONPATH"] = str(_ROOT)
-    async with Counted(spec) as homeserver, Asked(homeserver) as asked:
-        yield asked, homeserver

@@ -6,6 +6,7 @@ every event made here ─► the clock of the thread ─► the guard's judge �
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from synapse.module_api import DirectServeJsonResource, ModuleApi, SynapseRequest
@@ -18,22 +19,26 @@ class Judged:
 
     def __init__(self, _config: object, api: ModuleApi) -> None:
         self.nanoseconds = self.messages = 0
-        rules: Any = api._hs.get_module_api_callbacks().third_party_event_rules
-        self._judge = rules.check_event_allowed
-        rules.check_event_allowed = self._timed
+        callbacks: Any = api._hs.get_module_api_callbacks()
+        rules, spam = callbacks.third_party_event_rules, callbacks.spam_checker
+        rules.check_event_allowed = self._timed(rules.check_event_allowed, counted=1)
+        spam.check_event_for_spam = self._timed(spam.check_event_for_spam, counted=0)
         api.register_web_resource(PATH, _Told(self))
 
     @staticmethod
     def parse_config(_config: object) -> None:
         """Nothing to check."""
 
-    async def _timed(self, event: Any, context: Any) -> Any:
-        began = time.thread_time_ns()
-        answer = await self._judge(event, context)
-        if event.type == "m.room.message":
-            self.nanoseconds += time.thread_time_ns() - began
-            self.messages += 1
-        return answer
+    def _timed(self, hook: Callable[..., Awaitable[Any]], *, counted: int) -> Callable[..., Awaitable[Any]]:
+        async def timed(event: Any, *more: Any) -> Any:
+            began = time.thread_time_ns()
+            answer = await hook(event, *more)
+            if event.type == "m.room.message":
+                self.nanoseconds += time.thread_time_ns() - began
+                self.messages += counted
+            return answer
+
+        return timed
 
 
 class _Told(DirectServeJsonResource):

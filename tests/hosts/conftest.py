@@ -40,12 +40,6 @@ _ORDER: Final = (
 )
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Nobody shall think that everything was tried."""
-    if not WANTED:
-        terminalreporter.write_line("left out: tests/hosts, deployments to real hosts (make test-hosts)")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The order above, and time enough: one test may put up a whole académie."""
     ours = [item for item in items if item.path.parent.name == "hosts"]
