@@ -48,9 +48,10 @@ test-matrix: $(VENV)/.dev ## Everybody tries everything with everybody, on every
 	@bash tests/needs.sh
 	@PREAU_MATRIX=whole $(BIN)/python -m pytest tests/everything tests/guard/test_fuzz*.py tests/guard/test_laws*.py $(ARGS)
 
-test-hosts: $(VENV)/.dev ## Puts académies up on real systemd hosts and breaks them; root, Debian
+test-hosts: HOW ?= quickly
+test-hosts: $(VENV)/.dev ## Académies on real systemd hosts, broken and mended; root, Debian. HOW=plainly: as an operator
 	@bash tests/needs-hosts.sh
-	@PREAU_TEST_HOSTS=1 $(BIN)/python -m pytest tests/hosts $(ARGS)
+	@PREAU_TEST_HOSTS=$(HOW) $(BIN)/python -m pytest tests/hosts -n 2 --dist loadgroup $(ARGS)
 
 bench: $(VENV)/.dev ## Measures the budgets of the design and writes docs/benchmarks.md
 	@bash tests/needs.sh

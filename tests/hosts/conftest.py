@@ -40,13 +40,28 @@ _ORDER: Final = (
 )
 
 
+# Two lives go on side by side, each in a process of its own with a network of its own: ouest's, and the others'.
+_OUEST: Final = pytest.mark.xdist_group("ouest")
+_THE_OTHERS: Final = pytest.mark.xdist_group("nord and sud")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order above, and time enough: one test may put up a whole académie."""
+    """The order above, whose life it is, and time enough: one test may put up a whole académie."""
     ours = [item for item in items if item.path.parent.name == "hosts"]
     for item in ours:
         item.add_marker(pytest.mark.timeout(3000))
+        item.add_marker(_OUEST if _is_of_ouest(item) else _THE_OTHERS)
     ours.sort(key=lambda item: _ORDER.index(item.path.stem) if item.path.stem in _ORDER else len(_ORDER))
     items[:] = [item for item in items if item not in ours] + ours
+
+
+def _is_of_ouest(item: pytest.Item) -> bool:
+    """Whether a test asks for nothing of nord's and sud's; machines alone are nobody's."""
+    asked = set(getattr(item, "fixturenames", ()))
+    chosen = (
+        set(item.callspec.params.values()) if isinstance(item, pytest.Function) and hasattr(item, "callspec") else set()
+    )
+    return "ouest" in asked | {each for each in chosen if isinstance(each, str)} or item.path.stem == "test_machines"
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any, Final
 
 from preau.demo.cast import DEMO_YEAR
 from tests.hosts.academies import Plan
 
-NORD: Final = Plan("nord", "single_host", "bookworm", disks={"homeserver": "6G"}, plainly=True)
+NORD: Final = Plan(
+    "nord",
+    "single_host",
+    "bookworm",
+    disks={"homeserver": "6G"},
+    plainly=os.environ.get("PREAU_TEST_HOSTS") == "plainly",
+)
 
 _OUEST_HOST: Final = ("preau.ouest.example",)
 OUEST: Final = Plan(

@@ -68,9 +68,13 @@ def left(look: Callable[[], T]) -> T:
     return found
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _up(academies: tuple[Academy, Academy]) -> None:
-    """Both académies: what goes between them is watched, too."""
+    """Both académies, since what goes between them is watched, too; what runs every five minutes has just run."""
+    _, sud = academies
+    for host in sud.machines.values():
+        host.run("systemctl", "start", "preau-figures.service")
+    sud.host("service").run("systemctl", "start", "preau-doctor.service")
 
 
 def test_every_source_of_every_host_answers(sud: Academy) -> None:
