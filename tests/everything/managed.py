@@ -151,14 +151,14 @@ def entering(world: World, scene: Scene) -> Iterable[Try]:
 
 
 def _bringing(world: World, scene: Scene) -> Iterable[Try]:
-    """Members would bring in one of each function, and throw out somebody, of the room or not."""
+    """Members would bring in, throw out or let back one of each function, of the room or not."""
     strangers = _by_function(scene.outside)
     for actor in scene.inside:
         others = [other for other in scene.inside if other is not actor]
         for whom in strangers:
             yield from _bring(world, scene, actor, "invite", whom, Rule.MEMBERSHIP)
         for action, people in (("ban", strangers), ("kick", others), ("unban", others)):
-            for whom in in_turn(people, str(scene), str(actor), action):
+            for whom in _by_function(people):
                 yield from _bring(world, scene, actor, action, whom, SHUT)
 
 
