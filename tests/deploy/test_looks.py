@@ -294,6 +294,6 @@ def test_a_host_that_could_not_be_looked_at_is_in_the_report() -> None:
     wrong = {"what": "bus", "ok": False, "said": "1 of 2", "do": "look"}
     hosts = {"a": {"__selfcheck_lines": [well, wrong], "__selfcheck_done": True}, "b": {"__selfcheck_lines": []}}
     report = preflight.selfcheck_report(hosts, ["a", "b"])
-    assert report["told"][:2] == ["ok  a: units: none failed", "!! a: bus: 1 of 2 → look"]
-    assert report["told"][2].startswith("!! b: the host: it could not be looked at → is it up")
+    assert report["told"][:2] == ["ok  a: units: none failed", "!!  a: bus: 1 of 2 → look"]
+    assert report["told"][2].startswith("!!  b: the host: it could not be looked at → is it up")
     assert not report["well"]

@@ -28,6 +28,7 @@ SECRETS = {"homeserver_as_token": "jeton-a", "homeserver_hs_token": "jeton-b", "
 CELL = {"writer": "guardian", "reader": "teacher", "when": "same division"}
 EVERYTHING: dict[str, Any] = {
     "preau_service_homeserver_url": "https://synapse-1:8008",
+    "preau_service_homeserver_workers": ["generic-1"],
     "preau_service_bot": "robot",
     "preau_service_room_version": "11",
     "preau_service_listen_address": "192.0.2.7",
