@@ -96,6 +96,7 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "ANSIBLE_FORCE_COLOR": "0",
     "ANSIBLE_HOME": str(Path(os.environ.get("ANSIBLE_HOME", "~/.ansible")).expanduser()),
     "PYTHONDONTWRITEBYTECODE": "1",
+    "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks",  # the logs say what took how long
 }
 
 
