@@ -151,14 +151,17 @@ def entering(world: World, scene: Scene) -> Iterable[Try]:
 
 
 def _bringing(world: World, scene: Scene) -> Iterable[Try]:
-    """Members would bring in, throw out or let back one of each function, of the room or not."""
+    """Members would bring in, throw out or let back one of each function, of the room or not.
+
+    Whom they would throw out differs between the room's versions: together they are one of each function.
+    """
     strangers = _by_function(scene.outside)
     for actor in scene.inside:
         others = [other for other in scene.inside if other is not actor]
         for whom in strangers:
             yield from _bring(world, scene, actor, "invite", whom, Rule.MEMBERSHIP)
         for action, people in (("ban", strangers), ("kick", others), ("unban", others)):
-            for whom in _by_function(people):
+            for whom in _by_function(people)[VERSIONS.index(scene.version) :: len(VERSIONS)]:
                 yield from _bring(world, scene, actor, action, whom, SHUT)
 
 

@@ -18,7 +18,7 @@ from tests.everything.classified import ALLOWED_TO_SOME, RULED
 from tests.everything.trial import OPEN, WHOLE, Answered, Record, Try, chosen
 from tests.everything.world import World
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(1800)]
 
 Rooms = list[tuple[Actor, Actor, str]]
 
