@@ -10,6 +10,7 @@ from preau.demo.authority import Authority
 from preau.demo.homeserver import Homeserver
 from tests.guard.guarded import Guarded, Opened, guarded_spec
 from tests.guard.neighbours import Neighbours, neighbours
+from tests.guard.places import ONE_OR_SEVERAL
 
 
 @pytest.fixture(scope="session")
@@ -38,4 +39,14 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, guard_authority: Auth
 async def border(tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority) -> AsyncIterator[Neighbours]:
     """A guarded homeserver, and another académie's whose guard is off."""
     async with neighbours(tmp_path_factory.mktemp("border"), guard_authority) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=ONE_OR_SEVERAL)
+async def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority
+) -> AsyncIterator[Neighbours]:
+    """The same for one module alone: ours in one process, then in several."""
+    folder = tmp_path_factory.mktemp("both")
+    async with neighbours(folder, guard_authority, **request.param(request)) as running:
         yield running

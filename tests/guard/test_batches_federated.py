@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from preau.demo.authority import Authority
 from preau.model.facts import RoomFacts, VouchFacts
 from preau.model.ids import RoomId, UserId
 from preau.model.people import Function
@@ -31,20 +29,10 @@ from tests.guard.batching import (
     staff,
 )
 from tests.guard.guarded import Guarded
-from tests.guard.neighbours import Neighbours, neighbours, soon
-from tests.guard.places import ONE_OR_SEVERAL
+from tests.guard.neighbours import Neighbours, soon
 from tests.live.homeservers import new_localpart, register
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module", params=ONE_OR_SEVERAL)
-async def both(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority
-) -> AsyncIterator[Neighbours]:
-    folder = tmp_path_factory.mktemp("federated")
-    async with neighbours(folder, guard_authority, **request.param(request)) as running:
-        yield running
 
 
 async def filled(both: Neighbours, version: str, people: list[UserId]) -> str:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from preau.demo.authority import Authority
 from preau.guard.inner.people import PeopleParts
 from preau.model.ids import UserId
 from preau.model.people import Function
 from preau.model.rooms import RoomKind
 from tests.builders import SOUTH
 from tests.guard.guarded import Guarded, Reply
-from tests.guard.neighbours import Neighbours, neighbours
-from tests.guard.places import ONE_OR_SEVERAL
+from tests.guard.neighbours import Neighbours
 from tests.live.homeservers import new_localpart, register
 
 live = pytest.mark.live
@@ -172,15 +169,6 @@ async def test_people_set_up_their_own_verification(guarded: Guarded) -> None:
     assert uploaded.status == 200, uploaded
     asked = await guarded.call("POST", f"{CLIENT}/v3/keys/query", teacher, {"device_keys": {teacher: []}})
     assert asked.body["master_keys"][teacher]["keys"] == master["keys"]
-
-
-@pytest.fixture(scope="module", params=ONE_OR_SEVERAL)
-async def both(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, guard_authority: Authority
-) -> AsyncIterator[Neighbours]:
-    folder = tmp_path_factory.mktemp("privacy")
-    async with neighbours(folder, guard_authority, **request.param(request)) as running:
-        yield running
 
 
 @live
