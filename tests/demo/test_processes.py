@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -68,6 +69,23 @@ def test_the_log_holds_both_outputs_and_its_tail_is_short(tmp_path: Path) -> Non
 
 def test_ports_chosen_together_are_distinct() -> None:
     assert len(set(free_ports(50))) == 50
+
+
+def test_no_port_is_chosen_again_before_its_use() -> None:
+    assert not {*free_ports(50)} & {*free_ports(50)}
+
+
+def test_no_port_is_one_that_a_connection_out_may_take() -> None:
+    first_of_those = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert max(free_ports(50)) < first_of_those
+
+
+def test_a_port_that_somebody_has_is_passed_over() -> None:
+    with socket.socket() as somebody, socket.socket() as another:
+        (before,) = free_ports(1)
+        somebody.bind(("127.0.0.1", before + 1))
+        another.bind(("127.0.0.1", before + 2))
+        assert not {before + 1, before + 2} & {*free_ports(2)}
 
 
 async def until_port_is(port: int, *, taken: bool) -> None:

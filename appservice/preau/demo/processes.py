@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -13,19 +15,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from preau.errors import UsageError
+
 _LAUNCHER: Final = Path(__file__).with_name("launcher.py")
 
 
-def free_ports(count: int) -> tuple[int, ...]:
-    """That many distinct TCP ports that nobody on loopback uses at this moment.
+_PORTS: Final = range(10_000, 32_768)
+"""Below those from which Linux takes one for each connection out (``ip_local_port_range``, by default from 32,768): of
+those, any program's next connection may take one between its choice and its use."""
 
-    All are held at once while choosing, so none comes twice. Another program may still take one before its use.
+_untried: Final = itertools.cycle(_PORTS)
+# Processes beside us, with pids near ours, begin far away: none tries what another has chosen and does not use yet.
+collections.deque(itertools.islice(_untried, os.getpid() * 7_919 % len(_PORTS)), maxlen=0)
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """That many distinct TCP ports that nobody on loopback uses at this moment, other than at every call before.
+
+    Raises:
+        UsageError: there are not so many.
     """
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return tuple(each.getsockname()[1] for each in sockets)
+    ports: list[int] = []
+    for port in itertools.islice(_untried, len(_PORTS)):
+        if len(ports) == count:
+            return tuple(ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):  # somebody else's
+            probe.bind(("127.0.0.1", port))
+            ports.append(port)
+    raise UsageError(f"No {count} TCP ports are free between {_PORTS.start} and {_PORTS.stop - 1}.")
 
 
 def tied_to_us(command: Sequence[str], *, user: str = "-") -> list[str]:
