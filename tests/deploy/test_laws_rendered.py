@@ -17,7 +17,7 @@ import yaml
 from tests.deploy.listening import READERS, listeners
 from tests.deploy.playbooks import DEPLOY
 from tests.deploy.rendered import World
-from tests.deploy.rendering import File, Rendering
+from tests.deploy.rendering import File
 
 pytestmark = pytest.mark.timeout(600)
 # Read by their owner, and by one group at most.
@@ -42,7 +42,7 @@ def test_files_that_only_a_host_can_tell_are_known(worlds: dict[str, World]) -> 
 
 
 def test_rendering_twice_gives_the_same_bytes(world: World) -> None:
-    assert Rendering(world.folder).files() == world.files
+    assert world.render().files() == world.files
 
 
 def test_no_file_is_written_twice_with_different_words(world: World) -> None:

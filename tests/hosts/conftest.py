@@ -45,12 +45,16 @@ _OUEST: Final = pytest.mark.xdist_group("ouest")
 _THE_OTHERS: Final = pytest.mark.xdist_group("nord and sud")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order above, whose life it is, and time enough: one test may put up a whole académie."""
-    ours = [item for item in items if item.path.parent.name == "hosts"]
-    for item in ours:
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whose life it is, and time enough: one test may put up a whole académie."""
+    if item.path.parent.name == "hosts":
         item.add_marker(pytest.mark.timeout(3000))
         item.add_marker(_OUEST if _is_of_ouest(item) else _THE_OTHERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order above."""
+    ours = [item for item in items if item.path.parent.name == "hosts"]
     ours.sort(key=lambda item: _ORDER.index(item.path.stem) if item.path.stem in _ORDER else len(_ORDER))
     items[:] = [item for item in items if item not in ours] + ours
 

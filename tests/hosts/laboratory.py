@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from tests.hosts.base_trees import ADMIN, locked
+from tests.hosts.base_trees import ADMIN, CACHE, locked
 from tests.hosts.machines import Machine, machines
 from tests.hosts.networks import Network, make_network, networks
 
@@ -114,9 +114,10 @@ def remove(network: Network) -> None:
 
 def sweep() -> list[str]:
     """Removes what killed runs left behind; returns the names of those networks."""
-    left = [network for network in networks() if (owner := network.owner()) is not None and not owner.alive()]
-    for network in left:
-        remove(network)
+    with locked(CACHE / "sweep.lock"):  # two processes of tests begin at the same time
+        left = [network for network in networks() if (owner := network.owner()) is not None and not owner.alive()]
+        for network in left:
+            remove(network)
     return [network.name for network in left]
 
 

@@ -91,12 +91,13 @@ def play(
     return played
 
 
+_TIMES: Final = "ansible.posix.profile_tasks"  # the logs say what took how long
 _ENVIRONMENT: Final[Mapping[str, str]] = {
     "ANSIBLE_NOCOLOR": "1",
     "ANSIBLE_FORCE_COLOR": "0",
     "ANSIBLE_HOME": str(Path(os.environ.get("ANSIBLE_HOME", "~/.ansible")).expanduser()),
     "PYTHONDONTWRITEBYTECODE": "1",
-    "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks",  # the logs say what took how long
+    "ANSIBLE_CALLBACKS_ENABLED": _TIMES,
 }
 
 
@@ -106,7 +107,12 @@ def _residence() -> dict[str, str]:
     assert found is not None, "`make test-hosts` installs it"
     assert found.origin is not None
     plugins = Path(found.origin).parent / "plugins" / "strategy"
-    return {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(plugins)}
+    return {
+        "ANSIBLE_STRATEGY": "mitogen_linear",
+        "ANSIBLE_STRATEGY_PLUGINS": str(plugins),
+        "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("plugins")),
+        "ANSIBLE_CALLBACKS_ENABLED": f"{_TIMES},unbound",
+    }
 
 
 def _program(name: str) -> str:

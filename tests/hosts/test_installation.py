@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from tests.hosts.academies import Academy
 from tests.hosts.results import record
+
+_UNITS: Final = "$(cd /etc/systemd/system && ls -d *.service *.timer *.path *.service.d 2>/dev/null | sed 's/[.]d$//')"
+_WRONG_LINES: Final = "SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL"
+# By group: what programs say of files for which no task names a check. What they print is wrong.
+CHECKS: Final = {
+    "all": f"systemd-analyze verify --man=no {_UNITS}",
+    "mail": "postfix check",
+    "database": f"runuser -u postgres -- psql -qAtc '{_WRONG_LINES}'",
+    "monitoring": "prometheus-blackbox-exporter --config.check --config.file /etc/prometheus/blackbox.yml",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,3 +58,12 @@ def test_no_unit_of_any_host_has_failed(academies: tuple[Academy, Academy], acad
         if (units := machine.run("systemctl", "--failed", "--plain", "--no-legend").strip())
     }
     assert failed == {}
+
+
+@pytest.mark.parametrize("group", CHECKS)
+def test_programs_find_nothing_wrong_in_what_is_written_for_them(
+    academies: tuple[Academy, Academy], academy: Academy, group: str
+) -> None:
+    hosts = academy.plan.hosts() if group == "all" else academy.plan.groups()[group]
+    said = {host: academy.machines[host].run("sh", "-c", f"{CHECKS[group]} 2>&1") for host in hosts}
+    assert {host: text for host, text in said.items() if "level=info" not in text and text} == {}
