@@ -46,7 +46,7 @@ test: $(VENV)/.dev ## The checks and the whole suite; installs what it needs whe
 
 test-matrix: $(VENV)/.dev ## Everybody tries everything with everybody, on every path: minutes
 	@bash tests/needs.sh
-	@PREAU_MATRIX=whole $(BIN)/python -m pytest tests/everything tests/guard/test_fuzz*.py tests/guard/test_laws*.py $(ARGS)
+	@PREAU_MATRIX=whole $(BIN)/python -m pytest tests/everything tests/guard/test_fuzz*.py tests/guard/test_laws*.py -n 2 --dist loadgroup $(ARGS)
 
 test-hosts: HOW ?= quickly
 test-hosts: $(VENV)/.dev ## Académies on real systemd hosts, broken and mended; root, Debian. HOW=plainly: as an operator

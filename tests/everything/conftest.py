@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import pytest
@@ -33,7 +33,16 @@ _OTHER = (
 
 _LISTING = {"module": "tests.guard.route_listing.RouteListing", "config": {}}
 
+_TOGETHER: Final = pytest.mark.xdist_group("everybody")
+_ACROSS: Final = pytest.mark.xdist_group("across")
+
 Servers = tuple[PostgresqlServer, RedisServer]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Where two processes share the tests, one of them alone has everybody, who are long to make."""
+    if item.path.parent.name == "everything":
+        item.add_marker(_ACROSS if item.path.stem == "test_between_academies" else _TOGETHER)
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,12 @@ def listening(host: Machine) -> set[int]:
     return {int(port) for _, port in _LISTENING.findall(host.run("ss", "-Hltn"))}
 
 
+def listening_outwards(host: Machine) -> set[int]:
+    """Those of them that something listens on at an address by which others may come."""
+    found = _LISTENING.findall(host.run("ss", "-Hltn"))
+    return {int(port) for address, port in found if not address.startswith(("127.", "[::1]"))}
+
+
 def open_doors(neighbour: Machine, doors: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
     """Of these addresses and ports, those that let the neighbour in."""
     said = neighbour.run("python3", "-c", _KNOCK, stdin=json.dumps(sorted(doors)), seconds=120)

@@ -73,6 +73,8 @@ class Someone:
         self._base = f"https://matrix.{server}"
         self.user = user
         self._headers = {"Authorization": f"Bearer {token}"}
+        self._since = ""
+        self._asked: set[str] = set()
 
     @classmethod
     async def log_in(cls, session: aiohttp.ClientSession, server: str, user: str, password: str) -> Self:
@@ -110,9 +112,14 @@ class Someone:
         return set((await self.call("GET", "/v3/joined_rooms"))["joined_rooms"])
 
     async def invited(self) -> set[str]:
-        """The rooms that they are asked into."""
-        found = await self.call("GET", "/v3/sync?timeout=0")
-        return set(found.get("rooms", {}).get("invite", {}))
+        """The rooms that they have been asked into; from the second call on, what is new is read, as clients do.
+
+        Synapse gives the same answer for two minutes to whoever reads everything again.
+        """
+        found = await self.call("GET", f"/v3/sync?timeout=0{self._since}")
+        self._since = f"&since={quote(found['next_batch'])}"
+        self._asked |= set(found.get("rooms", {}).get("invite", {}))
+        return set(self._asked)
 
     async def join(self, room: str, via: str) -> None:
         """Enters a room, through another homeserver if need be."""

@@ -83,6 +83,8 @@ def settings(plan: Plan) -> dict[str, Any]:
         "preau_peers": [server for server in _SERVERS if server != plan.server],
         "preau_service_school_year": DEMO_YEAR,
         "synapse_ip_range_blacklist": _NOT_TALKED_TO,
+        # A fresh Synapse otherwise takes a second's rest before each of its first minute's updates.
+        "synapse_operator": {"background_updates": {"sleep_enabled": False}},
         "base_time_managed": False,  # a guest's clock is its machine's
         # The vendor's signatures are 300 MB a host: one of our own instead, of the file all scanners know as a test.
         "antivirus_database_mirror": "none",

@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from tests.hosts.academies import Academy
-from tests.hosts.outsiders import first_words, listening, open_doors
+from tests.hosts.outsiders import first_words, listening, listening_outwards, open_doors
 from tests.hosts.playbooks import CHECKOUT
 
 _TABLE: Final = CHECKOUT / "deploy/group_vars/all/network.yml"
@@ -19,7 +19,8 @@ _STARTUP: Final = b"user\0preau\0database\0preau\0\0"
 _PLAIN: Final = {_POSTGRESQL: struct.pack("!II", 8 + len(_STARTUP), 3 << 16) + _STARTUP}
 """What a client without TLS says first, by port; everywhere else a line that programs of Redis and HTTP understand."""
 
-_LINE: Final = b"PING HTTP/1.0\r\n\r\n"
+_LINE: Final = b"GET / HTTP/1.0\r\n\r\n"
+_REASONS: Final = (b"The plain HTTP request was sent to HTTPS port", b"Client sent an HTTP request to an HTTPS server")
 _TLS_ALERT: Final = b"\x15"
 
 
@@ -45,14 +46,16 @@ def _given(groups: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str, rang
 def test_each_host_reaches_what_the_table_gives_it_and_nothing_else(sud: Academy) -> None:
     sud.up()
     given = list(_given(sud.plan.groups()))
-    open_to = {host.name: listening(host) - {_SSH} for host in sud.machines.values()}
+    listened = {host.name: listening(host) - {_SSH} for host in sud.machines.values()}
+    outwards = {host.name: listening_outwards(host) for host in sud.machines.values()}
     for source in sud.machines.values():
         others = [host for host in sud.machines.values() if host is not source]
-        doors = {(host.address, port): host.name for host in others for port in open_to[host.name]}
+        doors = {(host.address, port): host.name for host in others for port in listened[host.name]}
         wanted = {
             (address, port)
             for (address, port), name in doors.items()
-            if any((source.name, name) == (one, other) and port in ports for one, other, ports in given)
+            if port in outwards[name]
+            and any((source.name, name) == (one, other) and port in ports for one, other, ports in given)
         }
         assert open_doors(source, doors) == wanted, source.name
 
@@ -65,7 +68,7 @@ def test_nothing_is_said_in_clear_between_hosts(sud: Academy) -> None:
         host = sud.machines.get(target)
         if source == target or host is None or source not in sud.machines or ports == range(80, 81):
             continue
-        tried = {(host.address, port): _PLAIN.get(port, _LINE) for port in listening(host) if port in ports}
+        tried = {(host.address, port): _PLAIN.get(port, _LINE) for port in listening_outwards(host) if port in ports}
         for (_, port), answer in first_words(sud.machines[source], tried).items():
             reached += 1
             assert _turned_away(port, answer), (source, target, port, answer)
@@ -73,7 +76,7 @@ def test_nothing_is_said_in_clear_between_hosts(sud: Academy) -> None:
 
 
 def _turned_away(port: int, answer: bytes) -> bool:
-    """PostgreSQL and nginx say why in clear; the others break off."""
+    """PostgreSQL, nginx and programs in Go say why in clear; the others break off."""
     if port == _POSTGRESQL:
         return answer.startswith(b"E") and b"no encryption" in answer
-    return not answer or answer.startswith(_TLS_ALERT) or b"The plain HTTP request was sent to HTTPS port" in answer
+    return not answer or answer.startswith(_TLS_ALERT) or any(reason in answer for reason in _REASONS)
