@@ -21,7 +21,7 @@ from tests.guard.guarded import Guarded, guarded_spec
 from tests.guard.sabotage import PYTHONPATH, OtherSynapse, sabotaged
 from tests.postgresql_server import PostgresqlMissing, PostgresqlServer, running_postgresql
 from tests.redis_server import RedisMissing, RedisServer, running_redis
-from tests.workers.harness import MAIN, SeveralProcesses
+from tests.workers.harness import MAIN, ONE_OF_EACH, SeveralProcesses
 
 _OTHER = (
     "synapse.events.snapshot:EventContext.get_prev_state_ids",
@@ -81,7 +81,7 @@ def homeserver(
         return Homeserver(sabotaged(spec, OtherSynapse, {"parts": changed}) if changed else spec)
     postgresql, redis = servers
     more["database"] = PostgresDatabase(postgresql.host, postgresql.port, postgresql.make_database(), postgresql.user)
-    return SeveralProcesses(guarded_spec(folder, authority, **more), redis)
+    return SeveralProcesses(guarded_spec(folder, authority, **more), redis, workers=ONE_OF_EACH)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,17 @@ _LISTED: Final = ("systemctl", "list-units", "--plain", "--no-legend", "--state=
 _OURS: Final = ("preau*", "nginx*", "postgresql*", "redis*", "clamav*", "prometheus*", "pgbackrest*", "restic*")
 
 
+def test_before_that_selfcheck_names_what_is_down_and_what_to_do(ouest: Academy) -> None:
+    host, units = ouest.host("homeserver"), ("nginx.service", "preau.service")
+    host.run("systemctl", "stop", *units)
+    played = ouest.play("selfcheck")
+    host.run("systemctl", "start", *units)
+    assert played.status != 0
+    said = " ".join(played.output.split())
+    for unit in units:
+        assert f"!! {host.name}: {unit}: it is inactive → journalctl -u {unit}" in said
+
+
 def test_half_a_word_takes_nothing_down(ouest: Academy) -> None:
     refused = ouest.play("decommission", "-e", "decommission=nord.example")
     assert refused.status != 0

@@ -19,7 +19,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,21 +33,28 @@ MAIN: Final = "main"
 PERSISTER: Final = "persister1"
 PERSISTERS: Final = (PERSISTER, "persister2")
 WORKERS: Final = ("generic1", "generic2", *PERSISTERS)
+ONE_OF_EACH: Final = ("generic1", PERSISTER)
+"""Beside main, a process of each kind: what more of them do besides is hear of each other's events."""
+
 _START_SECONDS: Final = 60
 
 
 class SeveralProcesses(Homeserver):
-    """A homeserver whose events are written by two processes, each those of its rooms, and made by any."""
+    """A homeserver whose events are written by the persisters, each those of its rooms, and made by any process."""
 
-    def __init__(self, spec: HomeserverSpec, redis: RedisServer, *, federated_by: str = MAIN) -> None:
+    def __init__(
+        self, spec: HomeserverSpec, redis: RedisServer, *, federated_by: str = MAIN, workers: Sequence[str] = WORKERS
+    ) -> None:
         super().__init__(spec)
         self.redis = redis
+        self.workers = workers
+        self.persisters = [name for name in workers if name in PERSISTERS]
         self._federated_by = federated_by
-        names = (MAIN, *WORKERS)
+        names = (MAIN, *workers)
         ports = iter(free_ports(2 * len(names)))
         self._replication = {name: next(ports) for name in names}
         self._clients = {name: next(ports) for name in names} | {MAIN: spec.client_port}
-        self._workers: dict[str, ChildProcess] = {}
+        self._running: dict[str, ChildProcess] = {}
 
     @property
     def urls(self) -> Mapping[str, str]:
@@ -63,7 +70,7 @@ class SeveralProcesses(Homeserver):
         rendered = super().configure()
         shared = self._config / "50-workers.yaml"
         shared.write_text(json.dumps(self._shared()), encoding="utf-8")
-        for name in WORKERS:
+        for name in self.workers:
             self._file_of(name).write_text(json.dumps(self._own(name)), encoding="utf-8")
         return (*rendered, shared)
 
@@ -71,9 +78,9 @@ class SeveralProcesses(Homeserver):
         """Main first, which makes the tables, then the workers."""
         await super().start(*arguments)
         try:
-            for name in WORKERS:
+            for name in self.workers:
                 self.run(name)
-            for name in WORKERS:
+            for name in self.workers:
                 await self.answers(name)
         except BaseException:
             await self.kill()
@@ -81,19 +88,19 @@ class SeveralProcesses(Homeserver):
 
     async def stop(self) -> None:
         """Ends the workers, then main."""
-        await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in self._workers.values()))
+        await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in self._running.values()))
         await super().stop()
 
     async def kill(self) -> None:
         """Ends all at once, as a power cut would."""
-        for worker in self._workers.values():
+        for worker in self._running.values():
             worker.kill()
         await super().kill()
 
     def run(self, name: str) -> None:
         """Starts one worker; returns at once."""
         files = [*self.configuration_files(), self._file_of(name)]
-        self._workers[name] = ChildProcess.start(
+        self._running[name] = ChildProcess.start(
             f"Synapse {name}",
             [
                 sys.executable,
@@ -112,11 +119,11 @@ class SeveralProcesses(Homeserver):
 
     def end(self, name: str) -> None:
         """Ends one worker as a crash would."""
-        self._workers[name].kill()
+        self._running[name].kill()
 
     async def answers(self, name: str) -> None:
         """Waits until that worker takes requests."""
-        worker, deadline = self._workers[name], time.monotonic() + _START_SECONDS
+        worker, deadline = self._running[name], time.monotonic() + _START_SECONDS
         async with aiohttp.ClientSession() as session:
             while not await _is_up(session, f"{self.urls[name]}/health"):
                 ended = worker.exit_status() is not None
@@ -140,9 +147,9 @@ class SeveralProcesses(Homeserver):
             "redis": {"enabled": True, "path": str(self.redis.socket)},
             "worker_replication_secret": self.credentials.registration_shared_secret,
             "instance_map": {
-                name: {"host": "127.0.0.1", "port": self._replication[name]} for name in (MAIN, *PERSISTERS)
+                name: {"host": "127.0.0.1", "port": self._replication[name]} for name in (MAIN, *self.persisters)
             },
-            "stream_writers": {"events": [*PERSISTERS]},
+            "stream_writers": {"events": self.persisters},
         }
 
     def _own(self, name: str) -> dict[str, Any]:
@@ -153,7 +160,7 @@ class SeveralProcesses(Homeserver):
             "worker_listeners": [
                 asked,
                 *([self._federates(self.spec.federation_port)] if name == self._federated_by else []),
-                *([self._replicates(name)] if name in PERSISTERS else []),
+                *([self._replicates(name)] if name in self.persisters else []),
             ],
             "worker_log_config": str(self._config / "log.yaml"),
         }
