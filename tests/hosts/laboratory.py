@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Final
 
 from tests.hosts.base_trees import ADMIN, CACHE, locked
+from tests.hosts.commands import CommandFailed, run
 from tests.hosts.machines import Machine, machines
 from tests.hosts.networks import Network, make_network, networks
 
@@ -29,6 +30,18 @@ OUTSIDE: Final = "outside"
 """What an alias leads to that is no host of the network: the machine that they all run on."""
 
 PROGRAMS: Final = ("debootstrap", "dnsmasq", "ip", "mkfs.ext4", "nft", "nsenter", "ssh", "ssh-keygen", "systemd-nspawn")
+
+_TRIAL: Final = """
+mount -t tmpfs none /mnt
+mkdir /mnt/lower /mnt/upper /mnt/work /mnt/root /mnt/disk
+mount -t overlay none -o lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
+truncate --size 8M /mnt/image
+mkfs.ext4 -q /mnt/image
+mount -o loop /mnt/image /mnt/disk
+ip link add preau-trial type bridge
+nft add table ip preau_trial
+"""
+"""What root of a container may be forbidden; nothing of it remains, since its namespaces end with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,13 @@ def missing() -> str | None:
     if os.geteuid() != 0:
         return "real hosts need root"
     absent = [program for program in PROGRAMS if shutil.which(program) is None]
-    return f"real hosts need {', '.join(absent)} (bash tests/needs-hosts.sh)" if absent else None
+    if absent:
+        return f"real hosts need {', '.join(absent)} (bash tests/needs-hosts.sh)"
+    try:
+        run("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-ec", _TRIAL)
+    except CommandFailed as refused:
+        return f"real hosts need a machine that lets root make file systems and networks: {refused.output.strip()}"
+    return None
 
 
 def up(network: Network, wishes: Sequence[Wish], aliases: Mapping[str, str] | None = None) -> list[Machine]:

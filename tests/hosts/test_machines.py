@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hosts.base_trees import RELEASES
-from tests.hosts.commands import CommandFailed
+from tests.hosts.commands import CommandFailed, run
 from tests.hosts.laboratory import Wish, ssh_command, sweep, up
 from tests.hosts.machines import Machine, machines
 from tests.hosts.networks import Network, find_network
@@ -87,3 +87,9 @@ def test_the_sweeper_ends_what_a_killed_run_left_and_nothing_of_the_living(netwo
     assert not alone.running()
     assert find_network("left-behind") is None
     assert find_network(network.name) is not None
+
+
+def test_a_machine_on_which_root_may_not_make_them_is_said_to_be_one() -> None:
+    code = "from tests.hosts.laboratory import missing; print(missing())"
+    without = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
+    assert "lets root make file systems" in run(*without, sys.executable, "-c", code, cwd=CHECKOUT)
