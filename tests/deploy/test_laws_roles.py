@@ -12,11 +12,14 @@ import yaml
 
 from tests.deploy.playbooks import DEPLOY, ROOT
 from tests.deploy.rendered import PUBLIC_ENDINGS, World, role_specs
+from tests.deploy.rendering import plays
 
 pytestmark = pytest.mark.timeout(600)  # whoever is first renders everything
 ROLES = ROOT / "roles"
 TASK_FILES = sorted({*ROLES.glob("*/tasks/*.yml"), *ROLES.glob("*/handlers/*.yml"), *DEPLOY.glob("tasks/**/*.yml")})
 SPECS = role_specs()
+OF_SITE = sorted({role for play in plays() for role in play["roles"]})
+PHASES = ("preflight", "install", "configure", "run")
 PREFIXES = {"preau": "preau_service_"}
 # What a unit that is made in passing must say at least, beside whose it is.
 FETTERS = ("ProtectSystem=strict", "NoNewPrivileges=true", "PrivateTmp=", "MemoryMax=")
@@ -31,6 +34,15 @@ def test_every_task_file_fits_on_a_screen_or_two() -> None:
     lengths = {str(file.relative_to(ROOT)): len(file.read_text().splitlines()) for file in TASK_FILES}
     assert lengths
     assert {name: length for name, length in lengths.items() if length > 70} == {}
+
+
+@pytest.mark.parametrize("role", OF_SITE)
+def test_every_role_goes_the_same_way(role: str) -> None:
+    tasks = ROLES / role / "tasks"
+    assert {f"{phase}.yml" for phase in (*PHASES, "remove")} <= {file.name for file in tasks.iterdir()}
+    found = re.findall(rf"\b{role}_({'|'.join(PHASES)})\b", (tasks / "main.yml").read_text())
+    assert tuple(dict.fromkeys(found)) == PHASES
+    assert found == sorted(found, key=PHASES.index)
 
 
 # --- Variables ----------------------------------------------------------------------------------------------------
