@@ -143,8 +143,18 @@ class Academy:
         Raises:
             AssertionError: the playbook failed.
         """
-        self.checked_bare()
+        if "up" not in self._once:
+            self.checked_bare()
         return self._first("up", "site", "--diff", plainly=self.plan.plainly).expect_success()
+
+    def up_from(self, checkout: Path) -> Played:
+        """Deployed by another state of this project, without a look before.
+
+        Raises:
+            AssertionError: the playbook failed.
+        """
+        self._once["up"] = self.play("site", checkout=checkout)
+        return self._once["up"].expect_success()
 
     def again(self) -> Played:
         """The same once more, where nothing is left to do."""

@@ -15,7 +15,7 @@ from tests.hosts.academies import Academy, Plan, raise_academy, side_by_side
 from tests.hosts.networks import Network
 from tests.hosts.people import outside
 from tests.hosts.schools import Schools
-from tests.hosts.settings import ALONE, NORD, OUEST, SUD, mailing, settings
+from tests.hosts.settings import ALONE, IN_A_FOLDER, NORD, OUEST, SUD, mailing, settings
 
 WANTED: Final = "PREAU_TEST_HOSTS" in os.environ
 if not WANTED:
@@ -32,9 +32,9 @@ _ORDER: Final = (
     "test_mail",
     "test_growth",
     "test_operations",
+    "test_upgrade",
     "test_faults",
     "test_restore",
-    "test_upgrade",
     "test_secrets",
     "test_decommission",
 )
@@ -92,8 +92,8 @@ def _bare(plan: Plan, network: Network, authority: Authority, **besides: Any) ->
 
 @pytest.fixture(scope="session")
 def nord(network: Network, authority: Authority) -> Academy:
-    """One machine, Debian 12, and one for its backups; `up()` deploys."""
-    return _bare(NORD, network, authority, **mailing(NORD))
+    """One machine, Debian 12, that keeps its backups itself; `up()` deploys."""
+    return _bare(NORD, network, authority, **mailing(NORD), **IN_A_FOLDER)
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +104,7 @@ def sud(network: Network, authority: Authority) -> Academy:
 
 @pytest.fixture(scope="session")
 def ouest(network: Network, authority: Authority) -> Academy:
-    """One machine, Debian 13, that keeps its backups itself; the life of an académie is tried on it, to its end."""
+    """One machine, Debian 13, and one for its backups; the life of an académie is tried on it, to its end."""
     return _bare(OUEST, network, authority, **ALONE)
 
 
@@ -136,6 +136,6 @@ async def internet(network: Network, authority: Authority) -> AsyncIterator[aioh
 
 
 @pytest.fixture(scope="session")
-def schools(nord: Academy, sud: Academy) -> Schools:
+def schools(request: pytest.FixtureRequest) -> Schools:
     """By académie: a school whose rosters were imported there, and people of it with accounts."""
-    return Schools((nord, sud))
+    return Schools(request.getfixturevalue)

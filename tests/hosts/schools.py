@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from tests.hosts.people import Someone
 
 PUPILS: Final = 40
 PARTS: Final = (Part.PRINCIPAL, Part.HEAD_TEACHER, Part.PARENT_OF_TWO)
+_NUMBERS: Final = {"nord": 1, "sud": 2, "ouest": 3}
 _INCOMING: Final = "var/lib/preau/service/incoming"
 
 
@@ -100,14 +101,14 @@ def activate(academy: Academy, demo: DemoSchool) -> School:
 class Schools(dict[str, School]):
     """By académie: a school with its rosters there, and people of it with accounts; made when first asked for."""
 
-    def __init__(self, academies: Iterable[Academy]) -> None:
+    def __init__(self, find: Callable[[str], Academy]) -> None:
         super().__init__()
-        self._academies = {academy.plan.name: (number, academy) for number, academy in enumerate(academies, start=1)}
+        self._find = find
 
     def __missing__(self, name: str) -> School:
-        number, academy = self._academies[name]
+        academy = self._find(name)
         academy.up()
-        demo = invented(number)
+        demo = invented(_NUMBERS[name])
         import_rosters(academy, demo)
         self[name] = activate(academy, demo)
         return self[name]

@@ -13,7 +13,7 @@ NORD: Final = Plan(
     "nord",
     "single_host",
     "bookworm",
-    disks={"homeserver": "6G"},
+    without=frozenset({"sauvegarde"}),
     plainly=os.environ.get("PREAU_TEST_HOSTS") == "plainly",
 )
 
@@ -22,8 +22,8 @@ OUEST: Final = Plan(
     "ouest",
     "single_host",
     "trixie",
-    without=frozenset({"sauvegarde"}),
     more={"redis": _OUEST_HOST, "workers": _OUEST_HOST},
+    disks={"homeserver": "6G"},
 )
 
 _EACH_KIND: Final = ("generic", "persister", "federation-sender", "media", "pusher")
@@ -73,8 +73,11 @@ def mailing(plan: Plan) -> dict[str, Any]:
     }
 
 
-ALONE: Final = {"preau_peers": [], "backup_repository": "folder"}
-"""What `OUEST` has besides: nobody to talk to, and its backups in a folder of its own."""
+IN_A_FOLDER: Final = {"backup_repository": "folder"}
+"""What `NORD` has besides: its backups in a folder of its own."""
+
+ALONE: Final[dict[str, Any]] = {"preau_peers": []}
+"""What `OUEST` has besides: nobody to talk to."""
 
 
 def settings(plan: Plan) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def test_what_is_taken_down_is_gone_and_what_people_wrote_remains(ouest: Academy
     assert not (host.root / "etc/preau").exists()
     assert any((host.root / "var/lib/preau/synapse").iterdir())
     assert any((host.root / "var/lib/postgresql").rglob("PG_VERSION"))
-    assert any((host.root / "var/backups/preau").rglob("*.manifest"))
+    assert any((ouest.host("backup").root / "var/backups/preau").rglob("*.manifest"))
 
 
 def test_of_an_academy_on_many_hosts_nothing_runs_on_any_and_the_backups_remain(

@@ -66,10 +66,10 @@ def failed_units(machine: Machine) -> str:
 @pytest.mark.parametrize(
     ("where", "what", "break_it"),
     [
-        ("nord", "PostgreSQL killed", kill("database", "postgresql@*")),
-        ("nord", "Synapse killed", kill("homeserver", "preau-synapse.service")),
-        ("nord", "the service killed", kill("service", "preau.service")),
-        ("nord", "nginx killed", kill("proxy", "nginx.service")),
+        ("ouest", "PostgreSQL killed", kill("database", "postgresql@*")),
+        ("ouest", "Synapse killed", kill("homeserver", "preau-synapse.service")),
+        ("ouest", "the service killed", kill("service", "preau.service")),
+        ("ouest", "nginx killed", kill("proxy", "nginx.service")),
         ("sud", "PostgreSQL killed, on a host of its own", kill("database", "postgresql@*")),
         ("sud", "Redis killed", kill("redis", "redis-server.service")),
         ("sud", "a worker killed", kill("workers", "preau-synapse-worker@*")),
@@ -77,14 +77,14 @@ def failed_units(machine: Machine) -> str:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_what_is_killed_comes_back_alone_and_no_message_is_lost(
-    academies: tuple[Academy, Academy],
+    request: pytest.FixtureRequest,
     schools: dict[str, School],
     internet: aiohttp.ClientSession,
     where: str,
     what: str,
     break_it: Break,
 ) -> None:
-    academy = next(one for one in academies if one.plan.name == where)
+    academy: Academy = request.getfixturevalue(where)
     writers, room = await people(internet, academy, schools[where])
     async with traffic(room, writers) as told:
         broken = time.monotonic()
@@ -95,10 +95,10 @@ async def test_what_is_killed_comes_back_alone_and_no_message_is_lost(
 
 
 async def test_a_full_disk_loses_nothing_and_once_there_is_room_all_goes_on(
-    nord: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
+    ouest: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
 ) -> None:
-    host = nord.host("homeserver")
-    writers, room = await people(internet, nord, schools["nord"])
+    host = ouest.host("homeserver")
+    writers, room = await people(internet, ouest, schools["ouest"])
     async with traffic(room, writers) as told:
         broken = time.monotonic()
         await asyncio.to_thread(host.shell, "dd if=/dev/zero of=/root/full bs=1M status=none || true", 300)
@@ -107,21 +107,21 @@ async def test_a_full_disk_loses_nothing_and_once_there_is_room_all_goes_on(
         room_again = time.monotonic()
         await told.flows(seconds=_ALONE_SECONDS)
         recovered = time.monotonic() - room_again
-    record("disk full: after there was room again", academy="nord", ten_messages_after_seconds=round(recovered, 1))
-    await judge(told, writers[0], "disk full", nord, broken)
+    record("disk full: after there was room again", academy="ouest", ten_messages_after_seconds=round(recovered, 1))
+    await judge(told, writers[0], "disk full", ouest, broken)
 
 
 async def test_a_power_cut_in_the_middle_of_traffic_loses_nothing_that_was_acknowledged(
-    nord: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
+    ouest: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
 ) -> None:
-    host = nord.host("homeserver")
-    writers, room = await people(internet, nord, schools["nord"])
-    noted = json.loads(nord.preau("journal", "verify", "--json"))
+    host = ouest.host("homeserver")
+    writers, room = await people(internet, ouest, schools["ouest"])
+    noted = json.loads(ouest.preau("journal", "verify", "--json"))
     async with traffic(room, writers) as told:
         broken = time.monotonic()
         await asyncio.to_thread(host.lose_power)
         await asyncio.to_thread(host.boot)
         await told.flows(seconds=_ALONE_SECONDS)
-    await judge(told, writers[0], "power cut, with what was not written through lost", nord, broken)
+    await judge(told, writers[0], "power cut, with what was not written through lost", ouest, broken)
     assert failed_units(host) == ""
-    nord.preau("journal", "verify", "--noted", f"{noted['entries']}:{noted['head']}")
+    ouest.preau("journal", "verify", "--noted", f"{noted['entries']}:{noted['head']}")

@@ -154,33 +154,33 @@ async def test_one_host_that_was_lost_comes_back_while_the_others_are_up(
 
 
 async def test_an_academy_whose_disk_is_destroyed_comes_back_from_its_backups(
-    nord: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
+    ouest: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
 ) -> None:
-    people = await _people(internet, nord, schools["nord"])
+    people = await _people(internet, ouest, schools["ouest"])
     teacher = people[Part.HEAD_TEACHER]
     room = await in_room("division_parents_staff", teacher, people[Part.PARENT_OF_TWO])
     await _talk(people, room, "avant la sauvegarde", 10)
     picture = await teacher.send_picture(room, _PICTURE)
 
-    saved = nord.play("backup").expect_success()
+    saved = ouest.play("backup").expect_success()
     await _talk(people, room, "après la sauvegarde", 10)
-    before = await _remember(internet, nord, people, room)
-    await _wait_until_archived(nord)
+    before = await _remember(internet, ouest, people, room)
+    await _wait_until_archived(ouest)
     await _talk(people, room, "après le dernier journal", 5)
     spoken = await teacher.texts(room)
 
-    host = nord.host("homeserver")
+    host = ouest.host("homeserver")
     died = time.monotonic()
     host.destroy_disk()
     host.boot()
-    trust_authority(host, nord.authority)
-    restored = nord.play("restore").expect_success()
+    trust_authority(host, ouest.authority)
+    restored = ouest.play("restore").expect_success()
     seconds = time.monotonic() - died
 
-    after = await _remember(internet, nord, people, room)
+    after = await _remember(internet, ouest, people, room)
     record(
         "disk destroyed",
-        academy="nord",
+        academy="ouest",
         backup_seconds=round(saved.seconds),
         restore_seconds=round(restored.seconds),
         until_people_write_again_seconds=round(seconds),
@@ -192,11 +192,11 @@ async def test_an_academy_whose_disk_is_destroyed_comes_back_from_its_backups(
     assert before.texts.items() <= after.texts.items()
     assert (after.keys, after.rooms, after.journal) == (before.keys, before.rooms, before.journal)
     for part, someone in people.items():
-        again = await schools["nord"].log_in(internet, nord.server, part)
+        again = await schools["ouest"].log_in(internet, ouest.server, part)
         assert again.user == someone.user
     assert await people[Part.PARENT_OF_TWO].download(picture) == _PICTURE
     await people[Part.HEAD_TEACHER].say(room, "nous revoilà")
     await people[Part.PARENT_OF_TWO].hears(room, "nous revoilà")
     assert host.run("systemctl", "--failed", "--plain", "--no-legend").strip() == ""
     with pytest.raises(AssertionError, match="is not empty"):
-        nord.play("restore").expect_success()
+        ouest.play("restore").expect_success()

@@ -6,8 +6,7 @@
                                                                ╰──────────── without pause ────────────╯
 ```
 
-One host with workers, so that they are restarted after main; its backups lie in a folder of the host, as those of the
-federation of demonstration do.
+One host with workers, so that they are restarted after main.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ import pytest
 from tests.hosts.academies import Academy
 from tests.hosts.playbooks import CHECKOUT
 from tests.hosts.results import record
-from tests.hosts.schools import activate, import_rosters, invented
+from tests.hosts.schools import School
 from tests.hosts.test_faults import failed_units, judge, people
 from tests.hosts.traffic import traffic
 
@@ -66,12 +65,12 @@ async def _synapse(internet: aiohttp.ClientSession, academy: Academy) -> str:
         return str((await answer.json(content_type=None))["server"]["version"])
 
 
-async def test_an_upgrade_loses_no_message(ouest: Academy, before: Path, internet: aiohttp.ClientSession) -> None:
-    await asyncio.to_thread(lambda: ouest.play("site", checkout=before).expect_success())
+async def test_an_upgrade_loses_no_message(
+    ouest: Academy, schools: dict[str, School], before: Path, internet: aiohttp.ClientSession
+) -> None:
+    await asyncio.to_thread(ouest.up_from, before)
     assert await _synapse(internet, ouest) == SYNAPSE_BEFORE
-    demo = invented(3)
-    import_rosters(ouest, demo)
-    writers, room = await people(internet, ouest, activate(ouest, demo))
+    writers, room = await people(internet, ouest, schools["ouest"])
 
     refused = await asyncio.to_thread(ouest.play, "site")
     assert refused.status != 0
