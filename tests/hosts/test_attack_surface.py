@@ -57,7 +57,7 @@ def neighbour(network: Network, academies: tuple[Academy, Academy]) -> Iterator[
 
 def test_only_the_proxy_answers_a_neighbour_and_only_on_its_public_ports(academy: Academy, neighbour: Machine) -> None:
     doors = {(host.address, port) for host in academy.machines.values() for port in listening(host) | PUBLIC | {22}}
-    assert len(doors) > 20  # something listens behind them, or this would say nothing
+    assert len(doors) > 10  # something listens behind them, or this would say nothing
     assert open_doors(neighbour, doors) == {(academy.proxy_address, port) for port in PUBLIC}
 
 
