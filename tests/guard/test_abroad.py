@@ -303,6 +303,15 @@ async def test_a_visitor_for_whom_their_academie_answers_is_heard(border: Neighb
 
 
 @EVERYWHERE
+async def test_the_homeserver_of_a_visitor_is_told_at_once_who_is_there(border: Neighbours) -> None:
+    """Of a member whom it hears of later it may refuse for ever what is said meanwhile."""
+    _, _, guest = await visited(border)
+    log = (border.theirs.homeserver.spec.folder / "synapse.log").read_text()
+    (joined,) = [line for line in log.splitlines() if "join-via-remote" in line and guest in line]
+    assert "(partial_state: False)" in joined
+
+
+@EVERYWHERE
 async def test_one_for_whom_it_does_not_is_sealed_and_emptied_until_it_does_again(border: Neighbours) -> None:
     room, host, guest = await visited(border)
     await vouch(border, guest)

@@ -62,6 +62,7 @@ class Guard:
         abroad = Abroad(config, api, facts, speech)
         abroad.register(callbacks)
         Remote(config, api, inner, facts, rooms, sealed).register(callbacks)
+        inner.name_all_members()
         entrance = Entrance(api, facts, abroad)
         membership = Membership(config, api, facts, rooms, speech, entrance, abroad)
         membership.register(callbacks, inner.people)

@@ -23,6 +23,9 @@ profiles, devices, account data, uploads      See `preau.guard.inner.people`.
 ``store.db_pool.runInteraction``              Runs a transaction at READ COMMITTED, so that uses of one account
                                               wait for each other instead of failing; the module API has no such
                                               choice. Without it: Synapse's own retries.
+``FederationServer.on_send_join_request``      A homeserver that joins is told the members later unless we decline, and
+                                              meanwhile may refuse for ever what members say whom it does not know
+                                              yet. Without it: so it is.
 those of ``preau.guard.inner.parts``          Rooms and memberships in batches. Without them: the public API.
 ``users``, ``profiles``, ``room_memberships`` A hundred accounts at once (`preau.guard.inner.tables`).
 ``redactions``                                Whether a message was taken back before it arrived (the same module).
@@ -132,6 +135,27 @@ class Inner:
         ]
         return filters if all(as_expected) else None
 
+    def name_all_members(self) -> None:
+        """Has a homeserver whose person joins one of our rooms told at once everybody who is in it.
+
+        It may ask for less (``omit_members``, Matrix specification, server-server API, "Joining rooms"), which helps in
+        rooms of tens of thousands; those that académies share have some dozens.
+        """
+        server = self._hs.get_federation_server()
+        if not self._as_expected(server, "on_send_join_request", _JOIN):
+            return
+        answer = server.on_send_join_request
+
+        async def on_send_join_request(
+            origin: str,
+            content: Any,
+            room_id: str,
+            caller_supports_partial_state: bool = False,  # noqa: ARG001, FBT001, FBT002 -- Synapse's own signature
+        ) -> Any:
+            return await answer(origin, content, room_id, caller_supports_partial_state=False)
+
+        server.on_send_join_request = on_send_join_request
+
     async def event(self, event_id: str) -> EventBase | None:
         """An event of any room; None if it is not here, or cannot be read."""
         if not self._reads_events:
@@ -187,6 +211,7 @@ def registration_allowed() -> Any:
 
 
 _EVENT_AND_CONTEXT: Final = ("event", "context")
+_JOIN: Final = ("origin", "content", "room_id", "caller_supports_partial_state")
 _READ_COMMITTED: Final = 1
 """``synapse.storage.engines.IsolationLevel.READ_COMMITTED``; SQLite takes no notice of it."""
 
