@@ -40,6 +40,7 @@ GUARDED_WHERE_CALLED = {
     "get_deactivate_account_handler",
     "get_device_message_handler",
     "get_federation_registry",
+    "get_federation_server",
     "get_identity_handler",
     "get_profile_handler",
 }
