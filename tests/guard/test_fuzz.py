@@ -53,6 +53,9 @@ ROOMS: Final = objects("alias", "version", "creation_content", "state", "members
 MOVES: Final = objects("room_id", "join", "leave", "reason")
 ACCOUNTS: Final = objects("accounts", "localpart", "display_name")
 
+pytestmark = pytest.mark.timeout(600)
+"""Thousands of examples in the whole matrix, beside other tests."""
+
 
 @pytest.mark.parametrize(
     ("parse", "bodies"),
@@ -158,7 +161,6 @@ async def test_what_is_no_readable_object_is_refused(place: Place, path: str, ra
 
 
 @pytest.mark.live
-@pytest.mark.timeout(600)
 @little
 @given(st.lists(st.tuples(st.booleans(), MESSAGE_TYPES, CONTENTS), min_size=5, max_size=10))
 async def test_no_message_fails_or_opens_a_door(place: Place, messages: list[tuple[bool, str, dict[str, Any]]]) -> None:
@@ -182,7 +184,6 @@ async def test_a_message_that_takes_back_what_is_no_event_is_refused(place: Plac
 
 
 @pytest.mark.live
-@pytest.mark.timeout(600)
 @little
 @given(st.data())
 async def test_no_state_fails_or_opens_a_door(place: Place, data: st.DataObject) -> None:
@@ -209,7 +210,6 @@ CONFIGS: Final = objects(
 
 
 @pytest.mark.live
-@pytest.mark.timeout(600)
 @little
 @given(config=CONFIGS, invited=st.sampled_from([0, 1, 2]), pupil=st.booleans())
 async def test_no_wish_for_a_room_fails_or_makes_another_than_a_conversation(
@@ -235,7 +235,6 @@ _SET_AT_FIRST: Final = ("history_visibility", "guest_access")
 
 
 @pytest.mark.live
-@pytest.mark.timeout(600)
 @little
 @given(st.data())
 async def test_no_private_matter_fails(place: Place, data: st.DataObject) -> None:
@@ -253,7 +252,6 @@ async def test_no_private_matter_fails(place: Place, data: st.DataObject) -> Non
 
 
 @pytest.mark.live
-@pytest.mark.timeout(600)
 @little
 @given(facts=st.lists(ODD_FACTS, min_size=3, max_size=12))
 async def test_odd_facts_are_taken_and_open_nothing_to_whom_nobody_knows(place: Place, facts: list[Fact]) -> None:
@@ -275,7 +273,6 @@ async def test_odd_facts_are_taken_and_open_nothing_to_whom_nobody_knows(place: 
 
 
 @pytest.mark.live
-@pytest.mark.timeout(600)
 @little
 @given(st.data())
 async def test_no_odd_id_fails_or_opens_a_door(place: Place, data: st.DataObject) -> None:
