@@ -32,10 +32,11 @@ ROOTS: Final = {"sshd", "nft", "sh"}
 NGINX: Final = "/etc/preau/web/nginx.conf"
 # By path: who reads a file for which no task names a check.
 READ_BY: Final = {
-    "/etc/systemd/*": "systemd-analyze verify, on every host of tests/hosts/test_installation.py",
+    "/etc/systemd/system/*": "systemd-analyze verify, on every host of tests/hosts/test_installation.py",
+    "/etc/systemd/*.conf.d/*": "the daemon itself, which says what it does not know; there is no check",
     "/etc/preau/synapse/*": "synapse.config, below",
     "/etc/postfix/*": "postfix check, on hosts as above",
-    "/etc/prometheus/exporter-exporter.yml": "the exporter's own check, on hosts as above",
+    "/etc/prometheus/exporter-exporter.yml": "the exporter itself, which does not start otherwise and has no check",
     "/etc/clamav/*": "clamd itself, which does not start otherwise and has no check",
     "/etc/default/prometheus*": "the programs whose options they are; they end at one that they do not know",
     "/etc/pgbackrest/*": "pgbackrest check, by the task that makes the repository",

@@ -23,7 +23,7 @@ profiles, devices, account data, uploads      See `preau.guard.inner.people`.
 ``store.db_pool.runInteraction``              Runs a transaction at READ COMMITTED, so that uses of one account
                                               wait for each other instead of failing; the module API has no such
                                               choice. Without it: Synapse's own retries.
-``FederationServer.on_send_join_request``      A homeserver that joins is told the members later unless we decline, and
+``FederationServer.on_send_join_request``     A homeserver that joins is told the members later unless we decline, and
                                               meanwhile may refuse for ever what members say whom it does not know
                                               yet. Without it: so it is.
 those of ``preau.guard.inner.parts``          Rooms and memberships in batches. Without them: the public API.
