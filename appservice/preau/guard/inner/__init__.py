@@ -146,12 +146,7 @@ class Inner:
             return
         answer = server.on_send_join_request
 
-        async def on_send_join_request(
-            origin: str,
-            content: Any,
-            room_id: str,
-            caller_supports_partial_state: bool = False,  # noqa: ARG001, FBT001, FBT002 -- Synapse's own signature
-        ) -> Any:
+        async def on_send_join_request(origin: str, content: Any, room_id: str, *_: object, **__: object) -> Any:
             return await answer(origin, content, room_id, caller_supports_partial_state=False)
 
         server.on_send_join_request = on_send_join_request
