@@ -45,7 +45,10 @@ async def test_a_certificate_ends(tmp_path: Path) -> None:
 
 
 def test_private_keys_are_for_their_owner_only(tmp_path: Path) -> None:
-    assert Authority(tmp_path).issue("nord").key.stat().st_mode & 0o077 == 0
+    authority = Authority(tmp_path)
+    authority.hand_over_key(tmp_path / "authority.key")
+    for key in (authority.issue("nord").key, tmp_path / "authority.key"):
+        assert key.stat().st_mode & 0o077 == 0
 
 
 class serving:  # noqa: N801 -- reads as a verb

@@ -41,6 +41,7 @@ class Plan:
     more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # group → hosts that are in it besides
     told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # host → variables of its own
     disks: Mapping[str, str] = field(default_factory=dict)  # group → size of its hosts' disks, for power cuts
+    own_certificate: bool = True  # bought by its operator; else the académie's internal authority signs
     plainly: bool = False  # its first `site` is run as an operator runs it, see `Academy.play`
     shipped_for: str = "nord"  # the académie that the inventory describes; its name is replaced by ours
 
@@ -193,14 +194,32 @@ class Academy:
         """The shipped inventory with the settings and the secrets of this try."""
         self.inventory.mkdir(parents=True)
         self._write_hosts()
-        folder = self.inventory / "group_vars" / f"academie_{self.plan.name}"
+        folder = self._variables
         folder.mkdir(parents=True)
         for shipped in (self.plan.source / "group_vars" / f"academie_{self.plan.shipped_for}").iterdir():
             if shipped.name != "vault.yml":  # a shipped one holds nothing but placeholders
                 (folder / shipped.name).write_text(self.plan.ours(shipped.read_text()))
-        given = {**self._public_certificate(), **stand_in(self.network.folder), **settings}
-        (folder / "zz_tests.yml").write_text(json.dumps(given, indent=2))
+        bought = self._public_certificate() if self.plan.own_certificate else {}
+        self._told.write_text("{}")
+        self.set(**bought, **stand_in(self.network.folder), **settings)
         self.play("bootstrap_secrets", "-e", "bootstrap_secrets_in_clear=true").expect_success()
+
+    @property
+    def _variables(self) -> Path:
+        return self.inventory / "group_vars" / f"academie_{self.plan.name}"
+
+    @property
+    def _told(self) -> Path:
+        """What the tests say beside the shipped inventory."""
+        return self._variables / "zz_tests.yml"
+
+    def set(self, **variables: Any) -> None:
+        """Writes variables into the inventory, over what it said of them; the next playbook reads them."""
+        self._told.write_text(json.dumps(json.loads(self._told.read_text()) | variables, indent=2))
+
+    def secret(self, name: str) -> str:
+        """What the vault holds by that name, now."""
+        return str(yaml.safe_load((self._variables / "vault.yml").read_text())[name])
 
     def _public_certificate(self) -> dict[str, str]:
         names = tuple(f"{prefix}{self.server}" for prefix in PUBLIC)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 import aiohttp
@@ -12,6 +14,7 @@ import pytest
 from preau.demo.authority import Authority
 from tests.hosts import laboratory
 from tests.hosts.academies import Academy, Plan, raise_academy, side_by_side
+from tests.hosts.acme import signing
 from tests.hosts.networks import Network
 from tests.hosts.people import outside
 from tests.hosts.schools import Schools
@@ -33,6 +36,7 @@ _ORDER: Final = (
     "test_growth",
     "test_operations",
     "test_upgrade",
+    "test_certificates",
     "test_faults",
     "test_restore",
     "test_secrets",
@@ -81,7 +85,20 @@ def network() -> Iterator[Network]:
 @pytest.fixture(scope="session")
 def authority(network: Network) -> Authority:
     """Whom the whole world of these tests trusts for public certificates."""
-    return Authority(network.folder / "authority")
+    return Authority(network.folder / "authority", lifetime=timedelta(days=365))  # ACME's live 90 days
+
+
+@pytest.fixture(scope="session")
+def trusted(authority: Authority) -> ssl.SSLContext:
+    """Whom people's clients believe: that authority, and `OUEST`'s own, which its people were told to install."""
+    return ssl.create_default_context(cafile=str(authority.certificate))
+
+
+@pytest.fixture(scope="session")
+def acme(network: Network, authority: Authority) -> Iterator[str]:
+    """The address of an authority that all hosts believe, and that signs for whoever answers at a name."""
+    with signing(network, authority) as directory:
+        yield directory
 
 
 def _bare(plan: Plan, network: Network, authority: Authority, **besides: Any) -> Academy:
@@ -103,9 +120,11 @@ def sud(network: Network, authority: Authority) -> Academy:
 
 
 @pytest.fixture(scope="session")
-def ouest(network: Network, authority: Authority) -> Academy:
+def ouest(network: Network, authority: Authority, trusted: ssl.SSLContext) -> Academy:
     """One machine, Debian 13, and one for its backups; the life of an académie is tried on it, to its end."""
-    return _bare(OUEST, network, authority, **ALONE)
+    academy = _bare(OUEST, network, authority, **ALONE)
+    trusted.load_verify_locations(cadata=academy.secret("vault_base_internal_ca_certificate"))
+    return academy
 
 
 @pytest.fixture(scope="session")
@@ -129,9 +148,9 @@ def academy(request: pytest.FixtureRequest) -> Academy:
 
 
 @pytest.fixture(scope="session")
-async def internet(network: Network, authority: Authority) -> AsyncIterator[aiohttp.ClientSession]:
+async def internet(network: Network, trusted: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
     """Where families are: outside, with a client that finds the public names and believes valid certificates only."""
-    async with outside(lambda: laboratory.names(network), authority.certificate) as session:
+    async with outside(lambda: laboratory.names(network), trusted) as session:
         yield session
 
 

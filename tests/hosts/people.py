@@ -9,7 +9,6 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from itertools import count
-from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -56,10 +55,9 @@ class Refused(Exception):
         self.answer = answer
 
 
-def outside(names: Callable[[], Mapping[str, str]], authority: Path) -> aiohttp.ClientSession:
-    """A session that finds the hosts by public name and believes only certificates of the test's authority."""
-    context = ssl.create_default_context(cafile=str(authority))
-    connector = aiohttp.TCPConnector(ssl=context, resolver=Names(names), use_dns_cache=False)
+def outside(names: Callable[[], Mapping[str, str]], trusted: ssl.SSLContext) -> aiohttp.ClientSession:
+    """A session that finds the hosts by public name and believes whom it is told to."""
+    connector = aiohttp.TCPConnector(ssl=trusted, resolver=Names(names), use_dns_cache=False)
     return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(_SECONDS))
 
 

@@ -24,6 +24,7 @@ OUEST: Final = Plan(
     "trixie",
     more={"redis": _OUEST_HOST, "workers": _OUEST_HOST},
     disks={"homeserver": "6G"},
+    own_certificate=False,
 )
 
 _EACH_KIND: Final = ("generic", "persister", "federation-sender", "media", "pusher")

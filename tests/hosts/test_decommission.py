@@ -11,7 +11,10 @@ from tests.hosts.schools import School
 from tests.hosts.test_secrets import shown
 
 _LISTED: Final = ("systemctl", "list-units", "--plain", "--no-legend", "--state=running,activating,waiting,failed")
-_OURS: Final = ("preau*", "nginx*", "postgresql*", "redis*", "clamav*", "prometheus*", "pgbackrest*", "restic*")
+_OURS: Final = (
+    *("preau*", "nginx*", "certbot*", "postgresql*", "redis*"),
+    *("clamav*", "prometheus*", "pgbackrest*", "restic*"),
+)
 
 
 def test_before_that_selfcheck_names_what_is_down_and_what_to_do(ouest: Academy) -> None:

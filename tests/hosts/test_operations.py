@@ -6,17 +6,11 @@ import asyncio
 
 import aiohttp
 import pytest
-import yaml
 
 from preau.demo.parts import Part
 from tests.hosts.academies import Academy
 from tests.hosts.results import record
 from tests.hosts.schools import School, in_room
-
-
-def _secret(academy: Academy, name: str) -> str:
-    file = academy.inventory / "group_vars" / f"academie_{academy.plan.name}" / "vault.yml"
-    return str(yaml.safe_load(file.read_text())[name])
 
 
 async def _signing_keys(internet: aiohttp.ClientSession, academy: Academy) -> tuple[set[str], set[str]]:
@@ -50,7 +44,7 @@ async def test_rotated_secrets_are_taken_by_all_and_people_go_on_talking(
     academy = next(one for one in academies if one.plan.name == where)
     parts = (Part.HEAD_TEACHER, Part.PARENT_OF_TWO)
     teacher, parent = [await schools[where].client(internet, academy.server, part) for part in parts]
-    old = {name: _secret(academy, name) for name in names}
+    old = {name: academy.secret(name) for name in names}
     academy.past_secrets.update({f"{name}, before": value for name, value in old.items()})
     (key,), over = await _signing_keys(internet, academy)
 
@@ -59,7 +53,7 @@ async def test_rotated_secrets_are_taken_by_all_and_people_go_on_talking(
     played.expect_success()
     record("rotate_secrets", academy=where, secrets=len(names), seconds=round(played.seconds))
 
-    assert [name for name in names if _secret(academy, name) == old[name]] == []
+    assert [name for name in names if academy.secret(name) == old[name]] == []
     (now,), past = await _signing_keys(internet, academy)
     assert ((now != key), past - over) == (("vault_synapse_signing_key" in names), {key} - {now})
     room = await in_room("division_parents_staff", teacher, parent)

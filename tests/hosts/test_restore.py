@@ -27,6 +27,7 @@ from tests.hosts.academies import Academy, trust_authority
 from tests.hosts.people import Someone
 from tests.hosts.results import record
 from tests.hosts.schools import School, in_room
+from tests.hosts.test_faults import failed_units
 
 _ARCHIVED_SECONDS: Final = 90
 _PICTURE: Final = png()
@@ -110,7 +111,7 @@ async def test_what_was_saved_last_is_proven_beside_production(
     )
     host = sud.host("drill")
     assert not (host.root / _DRILL).exists()
-    assert host.run("systemctl", "--failed", "--plain", "--no-legend").strip() == ""
+    assert failed_units(host) == ""
     await people[Part.PARENT_OF_TWO].hears(room, f"après la sauvegarde 4, {Part.HEAD_TEACHER}")
 
 
@@ -150,7 +151,7 @@ async def test_one_host_that_was_lost_comes_back_while_the_others_are_up(
     after = await _remember(internet, sud, people, room)
     assert before.texts.items() <= after.texts.items()
     assert (after.keys, after.rooms) == (before.keys, before.rooms)
-    assert host.run("systemctl", "--failed", "--plain", "--no-legend").strip() == ""
+    assert failed_units(host) == ""
 
 
 async def test_an_academy_whose_disk_is_destroyed_comes_back_from_its_backups(
@@ -197,6 +198,34 @@ async def test_an_academy_whose_disk_is_destroyed_comes_back_from_its_backups(
     assert await people[Part.PARENT_OF_TWO].download(picture) == _PICTURE
     await people[Part.HEAD_TEACHER].say(room, "nous revoilà")
     await people[Part.PARENT_OF_TWO].hears(room, "nous revoilà")
-    assert host.run("systemctl", "--failed", "--plain", "--no-legend").strip() == ""
+    assert failed_units(host) == ""
     with pytest.raises(AssertionError, match="is not empty"):
         ouest.play("restore").expect_success()
+
+
+async def test_a_moment_of_the_past_comes_back_over_what_is_there(
+    ouest: Academy, schools: dict[str, School], internet: aiohttp.ClientSession
+) -> None:
+    people = await _people(internet, ouest, schools["ouest"])
+    teacher = people[Part.HEAD_TEACHER]
+    room = await in_room("division_parents_staff", teacher, people[Part.PARENT_OF_TWO])
+    wanted = await teacher.say(room, "à garder")
+    picture = await teacher.send_picture(room, _PICTURE)
+    ouest.play("backup").expect_success()  # files come back as they were saved last before the moment
+    await asyncio.sleep(2)
+    moment = ouest.host("database").run("date", "--utc", "+%F %T+00").strip()
+    await asyncio.sleep(2)
+    unwanted = await teacher.say(room, "à oublier")
+    await _wait_until_archived(ouest)
+
+    to_moment = json.dumps({"restore_over": True, "restore_to": moment})
+    restored = ouest.play("restore", "-e", to_moment).expect_success()
+    record("restore to a moment", academy="ouest", restore_seconds=round(restored.seconds))
+    again = {part: await schools["ouest"].log_in(internet, ouest.server, part) for part in people}
+    found = await again[Part.PARENT_OF_TWO].texts(room)
+    assert wanted in found
+    assert unwanted not in found
+    assert await again[Part.PARENT_OF_TWO].download(picture) == _PICTURE
+    await again[Part.PARENT_OF_TWO].say(room, "nous y revoilà")
+    await again[Part.HEAD_TEACHER].hears(room, "nous y revoilà")
+    assert failed_units(ouest.host("homeserver")) == ""

@@ -33,11 +33,13 @@ class Authority:
     Args:
         folder: where everything is written; made if it does not exist.
         clock: tells from when certificates hold.
+        lifetime: how long they hold, its own too.
     """
 
-    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None, lifetime: timedelta = _LIFETIME) -> None:
         self._folder = folder
         self._now = (clock or SystemClock()).now()
+        self._lifetime = lifetime
         self._key = ec.generate_private_key(ec.SECP256R1())
         folder.mkdir(parents=True, exist_ok=True)
         self._own = self._sign_own()
@@ -56,9 +58,12 @@ class Authority:
         )
         files = Certificate(self._folder / f"{name}.crt", self._folder / f"{name}.key")
         files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        files.key.touch(mode=0o600)
-        files.key.write_bytes(_pem(key))
+        _write_secret(files.key, key)
         return files
+
+    def hand_over_key(self, file: Path) -> None:
+        """Writes its own private key, for a program that is to sign in its name; its user alone may read it."""
+        _write_secret(file, self._key)
 
     def _sign_own(self) -> x509.Certificate:
         return (
@@ -78,7 +83,7 @@ class Authority:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(self._now - _CLOCK_SKEW)
-            .not_valid_after(self._now + _LIFETIME)
+            .not_valid_after(self._now + self._lifetime)
             .add_extension(identifier, critical=False)
             .add_extension(authority, critical=False)
         )
@@ -95,9 +100,10 @@ def _alternative_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+def _write_secret(file: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    file.touch(mode=0o600)
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
 
 
