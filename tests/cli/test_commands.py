@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from preau import __version__
 from preau.demo.changes import without_pupils
 from preau.demo.school import DemoSchool
 from tests.cli.conftest import Shell, WriteRosters
@@ -36,6 +37,11 @@ def test_roster_check_prints_the_contract_s_object(preau: Shell, demo: DemoSchoo
     for finding in report["findings"]:
         assert list(finding) == ["severity", "code", "file", "line", "message"]
         assert finding["severity"] in {"error", "warning", "info"}
+
+
+def test_the_release_is_said_without_a_configuration(preau: Shell) -> None:
+    preau.config.unlink()
+    assert preau("--version").stdout == f"preau {__version__}\n"
 
 
 def test_roster_check_needs_no_configuration(preau: Shell, demo: DemoSchool, rosters: WriteRosters) -> None:

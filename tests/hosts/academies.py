@@ -101,6 +101,7 @@ class Academy:
         self.inventory = network.folder / "inventories" / plan.name
         self.logs = network.folder / "logs"
         self.logs.mkdir(exist_ok=True)
+        self.checkout = CHECKOUT  # whose playbooks its operators run
         self.past_secrets: dict[str, str] = {}  # those that others have taken the place of, by name
         self._once: dict[str, Played] = {}
 
@@ -121,18 +122,19 @@ class Academy:
         playbook: str,
         *options: str,
         seconds: float = 2400,
-        checkout: Path = CHECKOUT,
+        checkout: Path | None = None,
         plainly: bool = False,
     ) -> Played:
-        """Runs one of the playbooks against this académie; ``checkout``: of another state of this project.
+        """Runs one of the playbooks against this académie; ``checkout``: of another state of this project than
+        the académie's.
 
         Starting Python anew on the host for each task is nearly all that a run costs on two cores. So it stays there
         from the first task to the last, but where a run is ``plainly`` what an operator would start.
         """
         number = len(list(self.logs.iterdir()))
         log = self.logs / f"{number:02}-{self.plan.name}-{playbook}.txt"
-        by = not plainly
-        return play(self.inventory, playbook, *options, log=log, seconds=seconds, checkout=checkout, resident=by)
+        how = {"checkout": checkout or self.checkout, "resident": not plainly}
+        return play(self.inventory, playbook, *options, log=log, seconds=seconds, **how)
 
     def checked_bare(self) -> Played:
         """Check mode before anything was ever deployed here."""

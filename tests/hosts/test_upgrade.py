@@ -6,7 +6,8 @@
                                                                ╰──────────── without pause ────────────╯
 ```
 
-One host with workers, so that they are restarted after main.
+One host with workers, so that they are restarted after main. Many hosts go from this state to a later one, which nobody
+has written yet: nothing in it is new but its version, so that everybody gets new environments.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -34,6 +36,9 @@ BEFORE: Final = "6aa481c13ef70d9a8779a1aba52d7944ea24efe2"
 
 SYNAPSE_BEFORE: Final = "1.162.0"
 SYNAPSE_BEFORE_HASH: Final = "sha256:ea122be63a088f0e3993cf35019c9b6ca4a9baf0bc26019c4549317c5342ee99"  # x86-64
+NEXT: Final = "0.1.1"
+_VERSION: Final = re.compile(r'^__version__ = "(.+)"$', re.MULTILINE)
+_LEFT: Final = shutil.ignore_patterns(".*", "__pycache__", "tests", "demo-data")
 _BREAKS: Final = {"release": "99.0.0", "only_if": "you run this test", "do": "Read what the test says."}
 _LOCKED: Final = re.compile(r"^matrix-synapse==[0-9.]+ \\\n(?:    --hash=\S+(?: \\)?\n)+", re.MULTILINE)
 
@@ -54,6 +59,18 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text, count = _LOCKED.subn(lambda _: older, lock.read_text())
     assert count == 1
     lock.write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def after(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout of the state to come."""
+    folder = tmp_path_factory.mktemp("after") / "preau"
+    shutil.copytree(CHECKOUT, folder, ignore=_LEFT)
+    file = folder / "appservice/preau/__init__.py"
+    text, count = _VERSION.subn(f'__version__ = "{NEXT}"', file.read_text())
+    assert count == 1
+    file.write_text(text)
     return folder
 
 
@@ -97,3 +114,25 @@ async def test_an_upgrade_loses_no_message(
     assert failed_units(ouest.host("homeserver")) == ""
     again = await asyncio.to_thread(ouest.play, "site")
     assert again.expect_success().changed_tasks == []
+
+
+async def test_many_hosts_are_upgraded_one_after_the_other(
+    sud: Academy, schools: dict[str, School], after: Path, internet: aiohttp.ClientSession
+) -> None:
+    writers, room = await people(internet, sud, schools["sud"])
+    assert NEXT not in sud.preau("--version")
+    homeservers = [sud.machines[name] for group in ("homeserver", "workers") for name in sud.plan.groups()[group]]
+    environments = {host.name: host.run("readlink", "/opt/preau/synapse") for host in homeservers}
+    sud.checkout = after
+
+    async with traffic(room, writers) as told:
+        began = time.monotonic()
+        played = await asyncio.to_thread(sud.play, "upgrade")
+        await told.flows()
+    played.expect_success()
+    record("deploy/upgrade.yml", academy="sud", hosts=len(sud.machines), seconds=round(played.seconds))
+    await judge(told, writers[0], "upgrade of many hosts", sud, began)
+    assert NEXT in sud.preau("--version")
+    for host in homeservers:
+        assert host.run("readlink", "/opt/preau/synapse") != environments[host.name]
+    assert {name: left for name, host in sud.machines.items() if (left := failed_units(host))} == {}

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gc
 import sys
+from typing import Annotated
 
 import structlog
 import typer
 
+from preau import __version__
 from preau.cli import decisions, demo, devices, doctor, people, plans, preparing, records, rosters, running
 
 app = typer.Typer(
@@ -37,6 +39,21 @@ app.command("migrate")(preparing.migrate)
 app.command("serve")(running.serve)
 app.command("check-config")(running.check_config)
 app.command("demo")(demo.demo)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"preau {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_every_command(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which release this is.")
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
 
 
 def main() -> None:
