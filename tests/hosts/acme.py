@@ -32,6 +32,8 @@ issuing_ca_cert: {certificate}
 issuing_ca_crl: {folder}/revoked.crl
 cert_save_path: {folder}/issued
 cert_validity_days: 90
+# Python 3.13 takes none without a subject whose names are not marked critical (RFC 5280, 4.2.1.6).
+cn_enforce: True
 [DBhandler]
 handler_module: acme2certifier.dbhandlers.wsgi_handler
 dbfile: {folder}/orders.db
