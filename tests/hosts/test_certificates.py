@@ -11,6 +11,7 @@ import asyncio
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import Final
 
 import aiohttp
@@ -22,6 +23,7 @@ from preau.demo.parts import Part
 from tests.hosts.academies import PUBLIC, Academy
 from tests.hosts.schools import School, in_room
 
+_INTERNAL: Final = "vault_base_internal_ca_certificate"
 _LINEAGE: Final = "/etc/letsencrypt/live/preau/cert.pem"
 _SECONDS: Final = 20  # nginx' processes of before may answer for a moment
 _BETWEEN: Final = 0.2
@@ -42,14 +44,24 @@ def _shown(academy: Academy, name: str, trusted: ssl.SSLContext) -> x509.Certifi
     return x509.load_der_x509_certificate(der)
 
 
+async def _until(academy: Academy, trusted: ssl.SSLContext, as_wanted: Callable[[x509.Certificate], bool]) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not as_wanted(_shown(academy, academy.server, trusted)):
+        assert time.monotonic() < deadline, "nginx goes on with the one of before"
+        await asyncio.sleep(_BETWEEN)
+
+
+def _subject(pem: str) -> x509.Name:
+    return x509.load_pem_x509_certificate(pem.encode()).subject
+
+
 def test_families_believe_no_internal_authority(
     ouest: Academy, schools: dict[str, School], authority: Authority, trusted: ssl.SSLContext
 ) -> None:
     assert schools["ouest"].people
     with pytest.raises(ssl.SSLCertVerificationError):
         _shown(ouest, ouest.server, ssl.create_default_context(cafile=str(authority.certificate)))
-    (own,) = x509.load_pem_x509_certificates(ouest.secret("vault_base_internal_ca_certificate").encode())
-    assert _shown(ouest, ouest.server, trusted).issuer == own.subject
+    assert _shown(ouest, ouest.server, trusted).issuer == _subject(ouest.secret(_INTERNAL))
 
 
 async def test_a_public_authority_signs_and_signs_again(
@@ -73,11 +85,23 @@ async def test_a_public_authority_signs_and_signs_again(
     host.run("certbot", "renew", "--force-renewal", "--no-random-sleep-on-renew", seconds=120)
     renewed = x509.load_pem_x509_certificate(host.run("cat", _LINEAGE).encode()).serial_number
     assert {renewed} != signed
-    deadline = time.monotonic() + _SECONDS
-    while _shown(ouest, ouest.server, families).serial_number != renewed:
-        assert time.monotonic() < deadline, "nginx goes on with the one of before"
-        await asyncio.sleep(_BETWEEN)
+    await _until(ouest, families, lambda shown: shown.serial_number == renewed)
     assert host.run("systemctl", "is-active", "certbot.timer").strip() == "active"
     room = await in_room("division_parents_staff", teacher, parent)
     await teacher.say(room, "le cadenas est fermé")
     await parent.hears(room, "le cadenas est fermé")
+
+
+async def test_who_turns_away_from_it_has_nothing_renewed_and_may_come_back(
+    ouest: Academy, schools: dict[str, School], authority: Authority, trusted: ssl.SSLContext, acme: str
+) -> None:
+    assert schools["ouest"].people
+    renewal = ouest.host("proxy").root / "etc/letsencrypt/renewal/preau.conf"
+    public, own = _subject(authority.certificate.read_text()), _subject(ouest.secret(_INTERNAL))
+    wanted = {"web_acme_email": "exploitation@rectorat.example", "web_acme_directory_url": acme}
+    for source in ("acme", "internal", "acme"):
+        ouest.set(web_tls_source=source, **wanted)
+        ouest.play("site", "--tags", "web_tls").expect_success()
+        assert renewal.exists() == (source == "acme")
+        signer = public if source == "acme" else own
+        await _until(ouest, trusted, lambda shown, signer=signer: shown.issuer == signer)
