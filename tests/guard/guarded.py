@@ -119,6 +119,8 @@ class Guarded:
         for kind, key in gone:
             groups.setdefault(kind, {})[key] = None
         after = self.version or None
+        if after is None:  # as the service does: who takes over begins above all that the guard ever held
+            self.version = (await self.status())["version"]
         body = {"stream": self.stream, "after": after, "version": self.version + 1, "facts": groups}
         reply = await self.call("PUT", f"{GUARD}/facts", self.homeserver.bot, body, at=at)
         assert reply.status == 200, reply

@@ -73,5 +73,6 @@ async def preau(config: Path, *words: str, given: str = "") -> Ended:
 async def doctor(config: Path) -> tuple[int, dict[str, Any], set[str]]:
     """`preau doctor`: its exit status, what it found, and the names of the checks that found something wrong."""
     ended = await preau(config, "doctor", "--json")
-    wrong = {check["check"] for check in ended.answer["checks"] if not check["well"]}
-    return ended.status, ended.answer, wrong
+    trouble = [check for check in ended.answer["checks"] if not check["well"]]
+    print(*trouble, sep="\n")  # pytest shows it where a test fails
+    return ended.status, ended.answer, {check["check"] for check in trouble}
